@@ -7,6 +7,12 @@ require (
 	github.com/slipway-ai/slipway/proto v0.0.0
 )
 
+require (
+	github.com/google/go-cmp v0.7.0 // indirect
+	github.com/google/uuid v1.6.0 // indirect
+	github.com/stretchr/testify v1.12.1 // indirect
+)
+
 replace (
 	github.com/slipway-ai/slipway/pkg => ../../pkg
 	github.com/slipway-ai/slipway/proto => ../../proto
