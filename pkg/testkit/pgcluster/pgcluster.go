@@ -119,14 +119,14 @@ func initialize(ctx context.Context, bin, data string, user func(*exec.Cmd)) err
 	return errors.Join(errs...)
 }
 
-// guard runs the server until its own standard input ends. SIGQUIT is PostgreSQL's immediate stop.
-const guard = `"$@" </dev/null >"$LOG" 2>&1 & server=$!
-( while kill -0 $server 2>/dev/null; do sleep 1; done; kill $$ 2>/dev/null ) </dev/null >/dev/null 2>&1 & watch=$!
-trap : TERM
-cat >/dev/null & reader=$!
-wait $reader
-kill -QUIT $server 2>/dev/null; kill $watch $reader 2>/dev/null; wait $server
-rm -rf "$HOME_DIR"`
+// guard runs the server until its own standard input ends, which happens when our process does. SIGQUIT is PostgreSQL's
+// immediate stop. When the server ends by itself, the folder stays for whoever reads its log.
+const guard = `exec 3<&0
+"$@" </dev/null >"$LOG" 2>&1 3<&- & server=$!
+( cat <&3 >/dev/null; kill -QUIT $server ) & reader=$!
+wait $server
+if kill $reader 2>/dev/null; then exit 1; fi
+rm -rf "$CLUSTER"`
 
 func (c *Cluster) launch(bin, data string, user func(*exec.Cmd)) error {
 	settings := []string{
@@ -139,7 +139,7 @@ func (c *Cluster) launch(bin, data string, user func(*exec.Cmd)) error {
 	}
 	cmd := exec.Command("/bin/sh", args...)
 	cmd.Dir = c.dir
-	cmd.Env = append(os.Environ(), "LOG="+filepath.Join(c.dir, "log"), "HOME_DIR="+c.dir, "LC_ALL=C")
+	cmd.Env = append(os.Environ(), "LOG="+filepath.Join(c.dir, "log"), "CLUSTER="+c.dir, "LC_ALL=C")
 	user(cmd)
 	detach(cmd)
 	stdin, err := cmd.StdinPipe()
@@ -167,11 +167,15 @@ func (c *Cluster) await(ctx context.Context) error {
 		}
 		select {
 		case <-c.exited:
-			return errors.New("the server ended while starting")
+			return fmt.Errorf("the server ended while starting:\n%s", c.log())
 		case <-ctx.Done():
-			log, _ := os.ReadFile(filepath.Join(c.dir, "log"))
-			return fmt.Errorf("the server does not answer: %w\n%s", err, strings.TrimSpace(string(log)))
+			return fmt.Errorf("the server does not answer: %w\n%s", err, c.log())
 		case <-time.After(20 * time.Millisecond):
 		}
 	}
+}
+
+func (c *Cluster) log() string {
+	b, _ := os.ReadFile(filepath.Join(c.dir, "log"))
+	return strings.TrimSpace(string(b))
 }
