@@ -7,6 +7,11 @@ require (
 	github.com/slipway-ai/slipway/proto v0.0.0
 )
 
+require (
+	github.com/ebitengine/purego v0.11.3 // indirect
+	github.com/stretchr/testify v1.12.1 // indirect
+)
+
 replace (
 	github.com/slipway-ai/slipway/pkg => ../../pkg
 	github.com/slipway-ai/slipway/proto => ../../proto
