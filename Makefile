@@ -11,7 +11,7 @@ BASE     ?= main
 VERSION  ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 MODULES  := cmd/slipway pkg proto services/gateway services/gpu-runtime services/monitor services/registry services/serving test
 SERVICES := registry serving gateway monitor gpu-runtime
-LDFLAGS  := -s -w -X github.com/slipway-ai/slipway/pkg/boot.Version=$(VERSION)
+LDFLAGS  := -s -w -X github.com/slipway-ai/slipway/pkg/boot.version=$(VERSION)
 TESTFLAGS ?=
 export PATH := $(TOOLBIN):$(PATH)
 export CGO_ENABLED ?= 0

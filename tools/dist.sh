@@ -10,7 +10,7 @@ for arch in amd64 arm64; do
   out=dist/$name
   mkdir -p "$out"
   export GOOS=linux GOARCH=$arch CGO_ENABLED=0
-  flags=(-trimpath -ldflags "-s -w -X github.com/slipway-ai/slipway/pkg/boot.Version=$version")
+  flags=(-trimpath -ldflags "-s -w -X github.com/slipway-ai/slipway/pkg/boot.version=$version")
   go build "${flags[@]}" -o "$out/slipway" ./cmd/slipway
   for s in registry serving gateway monitor gpu-runtime; do
     go build "${flags[@]}" -o "$out/slipway-$s" "./services/$s/cmd/$s"

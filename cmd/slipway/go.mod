@@ -5,19 +5,56 @@ go 1.26.8
 require (
 	github.com/slipway-ai/slipway/pkg v0.0.0
 	github.com/slipway-ai/slipway/proto v0.0.0
-	github.com/slipway-ai/slipway/services/registry v0.0.0
-	github.com/slipway-ai/slipway/services/serving v0.0.0
-	github.com/slipway-ai/slipway/services/gateway v0.0.0
-	github.com/slipway-ai/slipway/services/monitor v0.0.0
-	github.com/slipway-ai/slipway/services/gpu-runtime v0.0.0
+	github.com/spf13/cobra v1.10.2
+	go.yaml.in/yaml/v3 v3.0.5
+	google.golang.org/genproto/googleapis/api v0.0.0-20261026165753-2ffab32bce7e
+	google.golang.org/grpc v1.85.0
+	google.golang.org/protobuf v1.36.12
+)
+
+require (
+	buf.build/gen/go/bufbuild/protovalidate/protocolbuffers/go v1.36.12-20260825204119-511051f7f437.2 // indirect
+	buf.build/go/protovalidate v1.4.0 // indirect
+	cel.dev/cel-go v0.32.0 // indirect
+	cel.dev/expr v0.25.3 // indirect
+	github.com/antlr4-go/antlr/v4 v4.13.1 // indirect
+	github.com/beorn7/perks v1.0.1 // indirect
+	github.com/cenkalti/backoff/v5 v5.0.3 // indirect
+	github.com/cespare/xxhash/v2 v2.3.0 // indirect
+	github.com/go-logr/logr v1.4.4 // indirect
+	github.com/go-logr/stdr v1.2.2 // indirect
+	github.com/google/uuid v1.6.0 // indirect
+	github.com/grpc-ecosystem/grpc-gateway/v2 v2.33.0 // indirect
+	github.com/inconshreveable/mousetrap v1.1.0 // indirect
+	github.com/munnerz/goautoneg v0.0.0-20191010083416-a7dc8b61c822 // indirect
+	github.com/prometheus/client_golang v1.25.0 // indirect
+	github.com/prometheus/client_model v0.6.3 // indirect
+	github.com/prometheus/common v0.72.0 // indirect
+	github.com/prometheus/procfs v0.22.0 // indirect
+	github.com/spf13/pflag v1.0.9 // indirect
+	go.opentelemetry.io/auto/sdk v1.2.1 // indirect
+	go.opentelemetry.io/contrib/instrumentation/google.golang.org/grpc/otelgrpc v0.72.0 // indirect
+	go.opentelemetry.io/otel v1.47.0 // indirect
+	go.opentelemetry.io/otel/exporters/otlp/otlptrace v1.47.0 // indirect
+	go.opentelemetry.io/otel/exporters/otlp/otlptrace/otlptracegrpc v1.47.0 // indirect
+	go.opentelemetry.io/otel/log v1.47.0 // indirect
+	go.opentelemetry.io/otel/metric v1.47.0 // indirect
+	go.opentelemetry.io/otel/sdk v1.47.0 // indirect
+	go.opentelemetry.io/otel/trace v1.47.0 // indirect
+	go.opentelemetry.io/proto/otlp v1.11.0 // indirect
+	golang.org/x/exp v0.0.0-20261014143641-f0251eb4aa3e // indirect
+	golang.org/x/net v0.61.0 // indirect
+	golang.org/x/sys v0.49.0 // indirect
+	golang.org/x/text v0.43.0 // indirect
+	google.golang.org/genproto/googleapis/rpc v0.0.0-20261019180522-ce908d29299b // indirect
 )
 
 replace (
 	github.com/slipway-ai/slipway/pkg => ../../pkg
 	github.com/slipway-ai/slipway/proto => ../../proto
+	github.com/slipway-ai/slipway/services/gateway => ../../services/gateway
+	github.com/slipway-ai/slipway/services/gpu-runtime => ../../services/gpu-runtime
+	github.com/slipway-ai/slipway/services/monitor => ../../services/monitor
 	github.com/slipway-ai/slipway/services/registry => ../../services/registry
 	github.com/slipway-ai/slipway/services/serving => ../../services/serving
-	github.com/slipway-ai/slipway/services/gateway => ../../services/gateway
-	github.com/slipway-ai/slipway/services/monitor => ../../services/monitor
-	github.com/slipway-ai/slipway/services/gpu-runtime => ../../services/gpu-runtime
 )
