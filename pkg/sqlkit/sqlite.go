@@ -3,17 +3,22 @@ package sqlkit
 import (
 	"context"
 	"database/sql"
+	"fmt"
 	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	_ "modernc.org/sqlite" // the driver
 
 	"github.com/slipway-ai/slipway/pkg/fault"
 )
 
-const sqliteReaders = 4
+const (
+	sqliteReaders = 4
+	busyWait      = 10 * time.Second
+)
 
 // openSQLite opens one connection that writes and a pool that reads. One writer, because several on one file wait for
 // each other by polling; a queue in this process is fair and fast. FULL, because a commit that was acknowledged must
@@ -30,12 +35,16 @@ func (db *DB) openSQLite(ctx context.Context, rawURL string, o Options) (unlock 
 		return nil, fault.Wrap("sqlkit.Open", fault.Unavailable, err, "the database file %s cannot be locked", path)
 	}
 	db.dialect = SQLite
-	if db.write, err = sql.Open("sqlite", sqliteDSN(path, "_txlock", "immediate", "_pragma", "synchronous(full)", "_pragma", "journal_mode(wal)")); err != nil {
+	wait := o.BusyWait
+	if wait <= 0 {
+		wait = busyWait
+	}
+	if db.write, err = sql.Open("sqlite", sqliteDSN(path, wait, "_txlock", "immediate", "_pragma", "synchronous(full)", "_pragma", "journal_mode(wal)")); err != nil {
 		unlock()
 		return nil, fault.Wrap("sqlkit.Open", fault.Internal, err, "the database file %s cannot be opened", path)
 	}
 	db.write.SetMaxOpenConns(1)
-	if db.read, err = sql.Open("sqlite", sqliteDSN(path, "_pragma", "query_only(1)")); err != nil {
+	if db.read, err = sql.Open("sqlite", sqliteDSN(path, wait, "_pragma", "query_only(1)")); err != nil {
 		unlock()
 		_ = db.write.Close()
 		return nil, fault.Wrap("sqlkit.Open", fault.Internal, err, "the database file %s cannot be opened", path)
@@ -64,8 +73,8 @@ func sqlitePath(rawURL string) (string, error) {
 
 // sqliteDSN escapes the path: one with a % or a space is still a file name. Foreign keys are off by default in SQLite,
 // per connection.
-func sqliteDSN(path string, keyValues ...string) string {
-	q := url.Values{"_pragma": {"busy_timeout(10000)", "foreign_keys(1)"}}
+func sqliteDSN(path string, wait time.Duration, keyValues ...string) string {
+	q := url.Values{"_pragma": {fmt.Sprintf("busy_timeout(%d)", wait.Milliseconds()), "foreign_keys(1)"}}
 	for i := 0; i+1 < len(keyValues); i += 2 {
 		q.Add(keyValues[i], keyValues[i+1])
 	}

@@ -46,6 +46,8 @@ type Options struct {
 	Tracers trace.TracerProvider // nil makes no spans
 	// MaxConns bounds the pool: PostgreSQL's, or SQLite's readers. 0 is 16, or 4.
 	MaxConns int
+	// BusyWait is how long a statement waits for another process that holds a SQLite file. 0 is 10 seconds.
+	BusyWait time.Duration
 	// Isolation of InTx on PostgreSQL. 0 is serializable: what a transaction read is still true when it commits, which is
 	// what SQLite's single writer gives, so that a store proved on one is right on the other. A store whose contract
 	// allows less says so here.

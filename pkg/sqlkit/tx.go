@@ -15,9 +15,11 @@ import (
 
 // A transaction that lost is tried again this often, after a random part of a pause that doubles from first to longest.
 // Of transactions that stand in each other's way at least one commits, so the bound is reached only when more of them
-// than this fight for the same rows without end, or when the database stays locked.
+// than this fight for the same rows without end. A locked file has already been waited for, as long as BusyWait says,
+// so that it is asked for only a few times.
 const (
 	maxAttempts  = 20
+	busyAttempts = 3
 	firstPause   = 2 * time.Millisecond
 	longestPause = 250 * time.Millisecond
 )
@@ -39,7 +41,7 @@ func (db *DB) InTx(ctx context.Context, fn func(ctx context.Context, tx Tx) erro
 		if conflict := conflictOf(err); conflict == "" || ctx.Err() != nil {
 			span.SetAttributes(attribute.Int("sql.attempts", attempt))
 			return recordError(span, err)
-		} else if attempt == maxAttempts {
+		} else if attempt == maxAttempts || conflict == conflictBusy && attempt >= busyAttempts {
 			db.log.LogAttrs(ctx, slog.LevelWarn, "transaction gave up", slog.String("conflict", conflict), slog.Int("attempts", attempt))
 			return recordError(span, gaveUp(conflict, err))
 		}
