@@ -87,7 +87,12 @@ func wellFormed(text string) bool {
 }
 
 func checksum(body string) string {
-	return base62(new(big.Int).SetUint64(uint64(crc32.ChecksumIEEE([]byte(body)))), checkDigits)
+	var out [checkDigits]byte
+	for i, n := checkDigits-1, crc32.ChecksumIEEE([]byte(body)); i >= 0; i-- {
+		out[i] = base62Digits[n%base62Radix]
+		n /= base62Radix
+	}
+	return string(out[:])
 }
 
 // base62 writes n in exactly width digits.
