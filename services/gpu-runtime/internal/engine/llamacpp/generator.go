@@ -39,6 +39,7 @@ type Generator struct {
 	stepFrom time.Time // when the running step began; zero between steps
 
 	wake    chan struct{}
+	changed chan struct{}
 	ended   chan struct{}
 	slots   []*job // by sequence; nil is free. Owned by the loop.
 	turn    int    // whose prompt is served first. Owned by the loop.
@@ -74,7 +75,7 @@ func NewGenerator(m *Model, o GeneratorOptions) (*Generator, error) {
 		return nil, err
 	}
 	g := &Generator{model: m, opts: o, ctx: ctx, mem: m.lib.memory(ctx), rows: m.lib.newRows(o.Batch), slots: make([]*job, o.Parallel),
-		wake: make(chan struct{}, 1), ended: make(chan struct{}), broken: make(chan error, 1)}
+		wake: make(chan struct{}, 1), changed: make(chan struct{}, 1), ended: make(chan struct{}), broken: make(chan error, 1)}
 	if n := int(m.lib.ctxSeq(ctx)); n < o.Context {
 		g.free()
 		return nil, fault.New(op, fault.Internal, "the engine gives %d tokens of context per request where %d were asked for", n, o.Context)
@@ -135,12 +136,24 @@ func (g *Generator) abandon(j *job) {
 	g.signal()
 }
 
+// signal wakes the loop after the queue changed.
 func (g *Generator) signal() {
 	select {
 	case g.wake <- struct{}{}:
 	default:
 	}
+	g.tell()
 }
+
+func (g *Generator) tell() {
+	select {
+	case g.changed <- struct{}{}:
+	default:
+	}
+}
+
+// Changed fires after slots were taken or left or the queue grew or shrank; several changes may be one.
+func (g *Generator) Changed() <-chan struct{} { return g.changed }
 
 // Stats is a snapshot.
 func (g *Generator) Stats() Stats {
@@ -210,6 +223,7 @@ func (g *Generator) admit() (stop bool) {
 		j.chain = g.model.newChain(j.req.Sampling)
 		g.slots[seq] = j
 		g.active++
+		g.tell()
 		g.stats.Input += int64(len(j.req.Prompt))
 	}
 	return false

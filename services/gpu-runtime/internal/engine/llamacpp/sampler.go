@@ -4,7 +4,7 @@ package llamacpp
 // Seed have no say.
 type Sampling struct {
 	Temperature      float32
-	TopP             float32 // (0, 1]; 1 keeps all
+	TopP             float32 // 0 to 1; 1 keeps all, 0 the likeliest alone
 	TopK             int32   // 0 keeps all
 	Seed             uint32
 	FrequencyPenalty float32 // per earlier occurrence of the token in the answer
@@ -29,7 +29,7 @@ func (m *Model) newChain(s Sampling) uintptr {
 	if s.TopK > 0 {
 		l.chainAdd(chain, l.topK(s.TopK))
 	}
-	if s.TopP > 0 && s.TopP < 1 {
+	if s.TopP < 1 {
 		l.chainAdd(chain, l.topP(s.TopP, 1))
 	}
 	if s.Seed == randomSeed {

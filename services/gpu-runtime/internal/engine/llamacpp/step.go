@@ -119,6 +119,7 @@ func (g *Generator) end(j *job, reason Reason, err error) {
 	g.mu.Lock()
 	g.active--
 	g.mu.Unlock()
+	g.tell()
 	j.unhook()
 	if err != nil {
 		j.stream.end(nil, err)
