@@ -9,7 +9,7 @@ TOOLBIN  := $(ROOT)/.bin
 BUILD    := $(ROOT)/.build
 BASE     ?= main
 VERSION  ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
-MODULES  := cmd/slipway pkg proto services/gateway services/gpu-runtime services/monitor services/registry services/serving test
+MODULES  := cmd/slipway pkg proto services/gateway services/gpu-runtime services/monitor services/registry services/serving test web
 SERVICES := registry serving gateway monitor gpu-runtime
 LDFLAGS  := -s -w -X github.com/slipway-ai/slipway/pkg/boot.version=$(VERSION)
 TESTFLAGS ?=
@@ -22,7 +22,7 @@ help: ## List the targets
 
 # ---------------------------------------------------------------- run
 
-.PHONY: build up up-mesh engines web
+.PHONY: build up up-mesh up-postgres engines web
 build: ## Compile bin/slipway and the five services
 	@mkdir -p $(BIN)
 	go build -trimpath -ldflags '$(LDFLAGS)' -o $(BIN)/slipway ./cmd/slipway
@@ -33,16 +33,17 @@ engines/node_modules/.installed: engines/package-lock.json
 	npm ci --prefix engines --ignore-scripts --no-audit --no-fund
 	@touch $@
 
-up: engines build ## Start the whole platform in the foreground, on embedded stores
+up: engines web build ## Start the whole platform in the foreground, on embedded stores
 	$(BIN)/slipway up $(ARGS)
 
 up-mesh: engines build postgres ## Start five processes over TCP with mTLS, one PostgreSQL database each
-	deploy/mesh/up.sh $(ARGS)
+	go run ./test/topology/up $(ARGS)
 
 up-postgres: engines build postgres ## Start one process with every store on PostgreSQL
-	deploy/mesh/up.sh --single $(ARGS)
+	go run ./test/topology/up --single $(ARGS)
 
-web: ## Build the web UI into web/dist
+web: web/dist/app/index.html ## Build the web UI; the next `make build` embeds it
+web/dist/app/index.html: web/package-lock.json web/index.html web/vite.config.ts $(shell find web/src -type f)
 	npm ci --prefix web --ignore-scripts --no-audit --no-fund
 	npm run --prefix web build
 

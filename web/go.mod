@@ -1,0 +1,3 @@
+module github.com/slipway-ai/slipway/web
+
+go 1.26.8
