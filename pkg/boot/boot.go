@@ -26,7 +26,8 @@ type Service interface {
 	Start(ctx context.Context) error
 	// Ready says why the service cannot serve just now; nil when it can.
 	Ready(ctx context.Context) error
-	// Stop ends the loops, finishes what was begun within ctx, and closes the stores.
+	// Stop ends the loops, finishes what was begun within ctx, and closes the stores. It is also how a service is closed
+	// that never started, or whose start failed.
 	Stop(ctx context.Context) error
 }
 

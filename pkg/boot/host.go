@@ -90,7 +90,7 @@ func (h *Host) Close() error { return h.listener.Close() }
 
 func (h *Host) start(ctx context.Context) error {
 	if err := h.service.Start(ctx); err != nil {
-		return errors.Join(err, h.listener.Close())
+		return errors.Join(err, h.listener.Close(), h.service.Stop(context.WithoutCancel(ctx)))
 	}
 	go func() {
 		if err := h.server.Serve(h.listener); err != nil && !errors.Is(err, grpc.ErrServerStopped) {
