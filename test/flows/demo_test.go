@@ -16,9 +16,11 @@ import (
 // topologies run one after the other: each wants the whole machine.
 func TestTheMainJobIsDone(t *testing.T) {
 	for name, options := range map[string]func(t *testing.T) topology.Options{
-		"one process on SQLite":      func(*testing.T) topology.Options { return topology.Options{} },
-		"one process on PostgreSQL":  func(t *testing.T) topology.Options { return topology.Options{Postgres: topology.TestPostgres(t)} },
-		"five processes, PostgreSQL": func(t *testing.T) topology.Options { return topology.Options{Mesh: true, Postgres: topology.TestPostgres(t)} },
+		"one process on SQLite":     func(*testing.T) topology.Options { return topology.Options{} },
+		"one process on PostgreSQL": func(t *testing.T) topology.Options { return topology.Options{Postgres: topology.TestPostgres(t)} },
+		"five processes, PostgreSQL": func(t *testing.T) topology.Options {
+			return topology.Options{Mesh: true, Postgres: topology.TestPostgres(t)}
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			p := topology.ForTest(t, options(t))

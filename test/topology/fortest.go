@@ -2,8 +2,8 @@ package topology
 
 import (
 	"context"
-	"strings"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/slipway-ai/slipway/pkg/testkit"
@@ -72,7 +72,6 @@ func ModelFile(t testing.TB) string {
 	}
 	return filepath.Join(root, "models", "tiny2-q8_0.gguf")
 }
-
 
 // Eventually polls until the condition holds; after a minute the test ends.
 func Eventually(t testing.TB, what string, holds func() bool) {

@@ -13,7 +13,9 @@ func (s *session) catalogs() *cobra.Command {
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return call(s, cmd, registryv1.NewCatalogServiceClient, registryv1.CatalogServiceClient.CreateCatalog,
 				&registryv1.CreateCatalogRequest{Name: args[0], Comment: comment},
-				func(t *table, r *registryv1.CreateCatalogResponse) { t.row("created catalog", r.GetCatalog().GetName()) })
+				func(t *table, r *registryv1.CreateCatalogResponse) {
+					t.row("created catalog", r.GetCatalog().GetName())
+				})
 		},
 	}
 	create.Flags().StringVar(&comment, "comment", "", "what it is for")
@@ -48,7 +50,9 @@ func (s *session) schemas() *cobra.Command {
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return call(s, cmd, registryv1.NewCatalogServiceClient, registryv1.CatalogServiceClient.CreateSchema,
 				&registryv1.CreateSchemaRequest{FullName: args[0], Comment: comment},
-				func(t *table, r *registryv1.CreateSchemaResponse) { t.row("created schema", r.GetSchema().GetFullName()) })
+				func(t *table, r *registryv1.CreateSchemaResponse) {
+					t.row("created schema", r.GetSchema().GetFullName())
+				})
 		},
 	}
 	create.Flags().StringVar(&comment, "comment", "", "what it is for")

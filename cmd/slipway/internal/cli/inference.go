@@ -113,7 +113,9 @@ func (s *session) feedbacks() *cobra.Command {
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return call(s, cmd, monitorv1.NewFeedbackServiceClient, monitorv1.FeedbackServiceClient.CreateFeedback,
 				&monitorv1.CreateFeedbackRequest{RequestId: args[0], Endpoint: endpoint, Name: args[1], Value: value(args[2]), Rationale: rationale, Source: monitorv1.FeedbackSource_FEEDBACK_SOURCE_HUMAN},
-				func(t *table, r *monitorv1.CreateFeedbackResponse) { t.row("recorded", r.GetFeedback().GetFeedbackId()) })
+				func(t *table, r *monitorv1.CreateFeedbackResponse) {
+					t.row("recorded", r.GetFeedback().GetFeedbackId())
+				})
 		},
 	}
 	give.Flags().StringVar(&endpoint, "endpoint", "", "the endpoint that answered")
