@@ -29,7 +29,9 @@ func (g *gate) opens(ctx context.Context, endpoint string) (bool, error) {
 	return err == nil, nil
 }
 
-func refused(err error) bool { return fault.Is(err, fault.PermissionDenied) || fault.Is(err, fault.NotFound) }
+func refused(err error) bool {
+	return fault.Is(err, fault.PermissionDenied) || fault.Is(err, fault.NotFound)
+}
 
 // visible fills one page with the rows that the caller may see. fetch reads rows
 // after the given one (nil: from the beginning); more tells that rows remain behind

@@ -49,13 +49,13 @@ func appendNumeric(b []byte, s *Numeric) []byte {
 	}
 	if s.exact != nil {
 		b = append(b, 0)
-		values, counts := s.exact.runs()
-		b = appendCount(b, int64(len(values)))
+		r := s.inOrder()
+		b = appendCount(b, int64(len(r.values)))
 		var last uint64
-		for i, x := range values {
+		for i, x := range r.values {
 			key := ordered(x)
 			b = binary.AppendUvarint(b, key-last)
-			b = appendCount(b, counts[i])
+			b = appendCount(b, r.counts[i])
 			last = key
 		}
 		return b

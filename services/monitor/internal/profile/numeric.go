@@ -19,6 +19,7 @@ type Numeric struct {
 	m2      float64 // Σ (x − mean)²
 
 	exact    *tally     // until the budget is spent
+	sorted   *runs      // exact in order, until the next change
 	hist     *histogram // from then on
 	distinct *registers // from then on
 }
@@ -55,6 +56,7 @@ func (s *Numeric) Add(values []float64, null []bool) {
 func (s *Numeric) AddNulls(n int64) { s.nulls += n }
 
 func (s *Numeric) note(x float64, n int64) {
+	s.sorted = nil
 	if s.exact != nil {
 		s.exact.add(x, n)
 		if s.exact.used > s.budget {
@@ -64,6 +66,42 @@ func (s *Numeric) note(x float64, n int64) {
 	}
 	s.hist.add(x, n)
 	s.distinct.add(hashFloat(x))
+}
+
+// runs is the distinct values in increasing order, with their counts, and what
+// follows from them.
+type runs struct {
+	values       []float64
+	counts       []int64
+	mean, stddev float64
+}
+
+// inOrder sorts what is known exactly, once. The moments come from the sorted
+// values too, in two passes, so that they depend on the rows alone and not on the
+// order or the batches in which the rows came: a window computed again is the same
+// window, to the last bit.
+func (s *Numeric) inOrder() *runs {
+	if s.sorted != nil {
+		return s.sorted
+	}
+	r := &runs{}
+	r.values, r.counts = s.exact.runs()
+	n := float64(s.count)
+	for i, x := range r.values {
+		r.mean += x * (float64(r.counts[i]) / n)
+	}
+	var shift, m2 float64
+	for i, x := range r.values {
+		d := x - r.mean
+		shift += d * float64(r.counts[i])
+		m2 += d * d * float64(r.counts[i])
+	}
+	r.mean += shift / n
+	if s.count > 1 {
+		r.stddev = math.Sqrt(math.Max(0, m2-shift*shift/n) / (n - 1))
+	}
+	s.sorted = r
+	return r
 }
 
 // spill turns the exact values into a histogram.
@@ -147,12 +185,17 @@ func (s *Numeric) Min() float64 { return s.orNaN(s.min) }
 func (s *Numeric) Max() float64 { return s.orNaN(s.max) }
 
 // Mean is the mean, NaN when there is no value.
-func (s *Numeric) Mean() float64 { return s.orNaN(s.mean) }
+func (s *Numeric) Mean() float64 {
+	if s.exact != nil && s.count > 0 {
+		return s.inOrder().mean
+	}
+	return s.orNaN(s.mean)
+}
 
 // StdDev is the sample standard deviation (n − 1), 0 for one value, NaN for none.
 func (s *Numeric) StdDev() float64 {
-	if s.count == 1 {
-		return 0
+	if s.exact != nil && s.count > 0 {
+		return s.inOrder().stddev
 	}
 	return s.orNaN(math.Sqrt(s.m2 / float64(s.count-1)))
 }
@@ -169,8 +212,8 @@ func (s *Numeric) Sample() (drift.Sample, error) {
 	if s.exact == nil {
 		return s.hist.sample()
 	}
-	values, counts := s.exact.runs()
-	return drift.RunsOf(values, counts)
+	r := s.inOrder()
+	return drift.RunsOf(r.values, r.counts)
 }
 
 // Samples gives two summaries in comparable form: exact when both are, else both
