@@ -82,6 +82,9 @@ func (e *Engine) WaitReady(ctx context.Context) error {
 
 var errStopping = fault.New("supervise", fault.Unavailable, "the model instance is being unloaded").WithReason("INSTANCE_STOPPING")
 
+// Done is closed when the engine has Failed or Stopped.
+func (e *Engine) Done() <-chan struct{} { return e.ended }
+
 // Stop ends the worker, running requests or not, and returns when it is gone. The caller drains before.
 func (e *Engine) Stop() {
 	e.stop()

@@ -64,6 +64,7 @@ func NewGenerator(m *Model, o GeneratorOptions) (*Generator, error) {
 	if !m.Decoder {
 		return nil, fault.New(op, fault.FailedPrecondition, "this model makes embeddings only; it cannot write")
 	}
+	o.Batch, o.Chunk = max(o.Batch, o.Parallel), max(o.Chunk, 1) // a step has room for one token of each answer
 	p := m.lib.ctxDefaults()
 	p.ctx, p.seqMax = uint32(o.Context*o.Parallel), uint32(o.Parallel)
 	p.batch, p.ubatch = uint32(o.Batch), uint32(o.Batch)
