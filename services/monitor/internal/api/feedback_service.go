@@ -38,7 +38,7 @@ func (s *FeedbackService) CreateFeedback(ctx context.Context, req *monitorv1.Cre
 		source = domain.FeedbackSource(req.GetSource().String()) // refused with a word about it
 	}
 	f, err := s.Flow.CreateFeedback(ctx, domain.Feedback{
-		RequestID: req.GetRequestId(), Endpoint: req.GetEndpoint(), Name: req.GetName(), Value: req.GetValue().AsInterface(),
+		RequestID: req.GetRequestId(), Endpoint: req.GetEndpoint(), Name: req.GetName(), Value: valueFrom(req.GetValue()),
 		Rationale: req.GetRationale(), Source: source,
 	})
 	if err != nil {
@@ -78,6 +78,15 @@ func (s *FeedbackService) ListFeedback(ctx context.Context, req *monitorv1.ListF
 		out.NextPageToken = page.Encode(domain.TimeKey{Micros: last.CreateTime.UnixMicro(), ID: last.ID})
 	}
 	return out, nil
+}
+
+// valueFrom is AsInterface but for NaN and the infinities, which that one turns into
+// texts: they stay numbers here, and are refused.
+func valueFrom(v *structpb.Value) any {
+	if n, ok := v.GetKind().(*structpb.Value_NumberValue); ok {
+		return n.NumberValue
+	}
+	return v.AsInterface()
 }
 
 func feedbackTo(f domain.Feedback) (*monitorv1.Feedback, error) {

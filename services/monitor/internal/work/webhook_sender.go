@@ -30,7 +30,8 @@ const (
 	firstRetry  = time.Second      // doubled at each attempt,
 	longestWait = 10 * time.Minute // up to this,
 	giveUpAfter = 24 * time.Hour   // until the event is this old
-	afterwards  = 10 * time.Second // to note an outcome although the sender is stopping
+	stopGrace   = time.Second      // for calls in flight when the sender is being stopped
+	afterwards  = 10 * time.Second // to note an outcome although the sender is being stopped
 )
 
 // Sender tells alert events to webhooks, from the outbox: at least once each, under
@@ -116,7 +117,9 @@ func (s *Sender) deliver(ctx context.Context, d domain.Delivery) {
 	}
 	var outcome Outcome
 	if wanted {
-		outcome = s.client.Tell(ctx, d, secret)
+		call, done := s.inFlight(ctx)
+		outcome = s.client.Tell(call, d, secret)
+		done()
 	} else {
 		outcome = Outcome{Gone: true, Why: "the monitor no longer has this webhook"}
 	}
@@ -140,6 +143,23 @@ func (s *Sender) deliver(ctx context.Context, d domain.Delivery) {
 	if label != "delivered" {
 		s.log.WarnContext(ctx, "webhook not told", "event", d.EventID, "monitor", d.Monitor, "host", hostOf(d.URL),
 			"attempt", d.Attempts, "outcome", label, "why", outcome.Why)
+	}
+}
+
+// inFlight is a context for one call that outlives a stop by a moment: a receiver
+// that has the event but whose answer nobody waited for would be told again.
+func (s *Sender) inFlight(ctx context.Context) (context.Context, func()) {
+	call, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	forget := context.AfterFunc(ctx, func() {
+		select {
+		case <-s.clock.After(stopGrace):
+			cancel()
+		case <-call.Done():
+		}
+	})
+	return call, func() {
+		forget()
+		cancel()
 	}
 }
 
