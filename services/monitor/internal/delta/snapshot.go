@@ -41,6 +41,10 @@ type DataFile struct {
 	Add
 	// Key is the path, decoded: where the file lies in the store.
 	Key string
+	// Since is a version at which the file was in the table, the earliest that
+	// this process knows of: that of the commit that added it, or a later one when
+	// the file was learnt of from a checkpoint or among many commits.
+	Since int64
 
 	once  sync.Once
 	stats *Stats
@@ -205,7 +209,7 @@ func (b *builder) merge(n *Snapshot) {
 	}
 	added := make([]*DataFile, 0, len(b.adds))
 	for key, a := range b.adds {
-		added = append(added, &DataFile{Add: *a, Key: key})
+		added = append(added, &DataFile{Add: *a, Key: key, Since: n.version})
 	}
 	sort.Slice(added, func(i, j int) bool { return added[i].Key < added[j].Key })
 	old := n.files

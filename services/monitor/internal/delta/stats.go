@@ -272,3 +272,17 @@ func decimalText(v int64, scale int) string {
 	}
 	return s
 }
+
+// MaxTime is an upper bound of a timestamp column, in microseconds; ok is false
+// when the file's statistics have none.
+func (f *DataFile) MaxTime(column string) (us int64, ok bool) {
+	st := f.Stats()
+	if st == nil {
+		return 0, false
+	}
+	v, ok := bound(Of(Timestamp), st.Max, column)
+	if !ok {
+		return 0, false
+	}
+	return v.(int64) + 999, true // to the end of the millisecond; see Prune
+}

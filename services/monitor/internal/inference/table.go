@@ -24,6 +24,8 @@ const (
 	ColRequest         = "request"
 	ColResponse        = "response"
 	ColResponseText    = "response_text"
+	colRequestBytes    = "request_bytes"
+	colResponseBytes   = "response_bytes"
 )
 
 // column is one column of the table and its way in and out of a record.
@@ -87,8 +89,8 @@ var columns = []column{
 	flag("usage_estimated", "token counts are our estimate", func(r *Record) *bool { return &r.UsageEstimated }),
 	str("finish_reason", "why the answer ended", func(r *Record) *string { return &r.FinishReason }),
 	flag("refusal", "the model declined to answer", func(r *Record) *bool { return &r.Refusal }),
-	num("request_bytes", delta.Long, "size of the request body, also when it was cut", func(r *Record) *int64 { return &r.RequestBytes }),
-	num("response_bytes", delta.Long, "size of the answer, also when it was cut", func(r *Record) *int64 { return &r.ResponseBytes }),
+	num(colRequestBytes, delta.Long, "size of the request body, also when it was cut", func(r *Record) *int64 { return &r.RequestBytes }),
+	num(colResponseBytes, delta.Long, "size of the answer, also when it was cut", func(r *Record) *int64 { return &r.ResponseBytes }),
 	num("prompt_chars", delta.Long, "characters of the last user message", func(r *Record) *int64 { return &r.PromptChars }),
 	num("response_chars", delta.Long, "characters of the answer's text", func(r *Record) *int64 { return &r.ResponseChars }),
 	str("lang", "language of the prompt, BCP 47, und when unsure", func(r *Record) *string { return &r.Lang }),
