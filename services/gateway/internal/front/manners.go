@@ -65,7 +65,7 @@ func (m *manners) wrap(surface string, h http.Handler) http.Handler {
 		defer func() {
 			broke := recover()
 			if broke != nil && broke != http.ErrAbortHandler {
-				m.failed(out, r, broke)
+				broke = m.failed(out, r, broke)
 			}
 			who, err := notes()
 			status := out.code()
@@ -77,6 +77,9 @@ func (m *manners) wrap(surface string, h http.Handler) http.Handler {
 			if status >= http.StatusInternalServerError || broke != nil {
 				span.SetStatus(codes.Error, "")
 			}
+			if broke != nil && err != nil { // for the log, the status that could not be sent any more
+				status = fault.HTTPStatus(fault.KindOf(err))
+			}
 			m.log(r, surface, status, time.Since(start), who.Name, err)
 			if broke == http.ErrAbortHandler {
 				panic(broke) // net/http breaks the connection, which is what the handler wanted
@@ -86,14 +89,16 @@ func (m *manners) wrap(surface string, h http.Handler) http.Handler {
 	})
 }
 
-// failed answers for a handler that panicked, if it can still be answered.
-func (m *manners) failed(out *recorder, r *http.Request, cause any) {
+// failed answers for a handler that panicked. When the answer has begun, nothing but a broken connection can say that it
+// is not the whole answer: failed then returns what makes net/http break it.
+func (m *manners) failed(out *recorder, r *http.Request, cause any) (broke any) {
 	err := fault.Wrap("front", fault.Internal, fmt.Errorf("panic: %v\n%s", cause, debug.Stack()), "internal error")
 	if out.status != 0 {
 		rest.NoteError(r.Context(), err)
-		return
+		return http.ErrAbortHandler
 	}
 	rest.Error(out, r, err)
+	return nil
 }
 
 // secure tells browsers what not to do. The user interface says itself what its pages may load.
