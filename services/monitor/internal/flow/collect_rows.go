@@ -2,8 +2,9 @@ package flow
 
 import (
 	"context"
+	"maps"
 	"slices"
-	"strconv"
+	"sync"
 
 	"github.com/slipway-ai/slipway/pkg/fault"
 	"github.com/slipway-ai/slipway/services/monitor/internal/domain"
@@ -13,14 +14,15 @@ import (
 const (
 	// maxSlices is how many served entities of one window get profiles of their own.
 	maxSlices = 100
-	// sliceValues is the budget of a slice's numeric columns: its profile is shown,
-	// never compared.
-	sliceValues = 1 << 12
 	// failedStatus is the least status code that counts as an error of ours.
 	failedStatus = 500
+	// inParallel is the least batch for which columns are worth goroutines.
+	inParallel = 1024
 )
 
-// collector sorts the rows of one scan into windows and profiles them.
+// collector sorts the rows of one scan into windows and served entities and
+// profiles them. Each row is added to one profile; a window's profile of all rows is
+// merged from those of its entities.
 type collector struct {
 	columns []domain.MonitorColumn
 	kinds   []profile.Column
@@ -33,12 +35,16 @@ type collector struct {
 	newest       int64 // microseconds, of the newest row that fell into a window
 }
 
-// collected is one window's rows, condensed.
+// collected is one window's rows, condensed. all and slices are there once the scan
+// is done.
 type collected struct {
-	window domain.Window
+	window     domain.Window
+	start, end int64                       // of the window, microseconds
+	parts      map[string]*profile.Profile // by served entity; "" holds the others
+	errors     int64
+
 	all    *profile.Profile
 	slices map[string]*profile.Profile
-	errors int64
 }
 
 func newCollector(columns []domain.MonitorColumn, b profile.Budget, sliced bool) *collector {
@@ -56,9 +62,8 @@ func newCollector(columns []domain.MonitorColumn, b profile.Budget, sliced bool)
 // want collects one window, whatever its length.
 func (c *collector) want(w domain.Window) *collected {
 	one := c.add(w)
-	start, end := w.Start.UnixMicro(), w.End.UnixMicro()
 	c.find = func(micros int64) *collected {
-		if micros < start || micros >= end {
+		if micros < one.start || micros >= one.end {
 			return nil
 		}
 		return one
@@ -78,7 +83,7 @@ func (c *collector) wantTumbling(g domain.Granularity, windows []domain.Window) 
 }
 
 func (c *collector) add(w domain.Window) *collected {
-	one := &collected{window: w, all: profile.New(c.kinds, c.budget), slices: map[string]*profile.Profile{}}
+	one := &collected{window: w, start: w.Start.UnixMicro(), end: w.End.UnixMicro(), parts: map[string]*profile.Profile{}}
 	c.windows = append(c.windows, one)
 	return one
 }
@@ -92,96 +97,138 @@ func (c *collector) scan(ctx context.Context, rows Rows, endpoint string, span d
 		}
 	}
 	q := Query{Endpoint: endpoint, From: span.Start, To: span.End, Columns: names, SinceVersion: domain.NothingRead}
-	return rows.Scan(ctx, q, c.take)
-}
-
-// take files one batch.
-func (c *collector) take(b Columns) error {
-	c.tableVersion = max(c.tableVersion, b.TableVersion)
-	groups := c.group(b)
-	if len(groups) == 0 {
-		return nil
-	}
-	for _, g := range groups {
-		g.into.all.Rows += int64(len(g.rows))
-	}
-	entities, _, err := b.texts(domain.ColumnServedEntity)
-	if err != nil {
+	if err := rows.Scan(ctx, q, c.take); err != nil {
 		return err
 	}
-	var sliced []group
-	if c.sliced {
-		for _, g := range groups {
-			sliced = append(sliced, g.slice(entities, c.kinds, c.budget.Categories)...)
+	for _, w := range c.windows {
+		if err := c.merge(w); err != nil {
+			return fault.Wrap("monitor.scan", fault.Internal, err, "internal error")
 		}
 	}
-	if err := countErrors(b, groups); err != nil {
-		return err
-	}
-	for _, col := range c.columns {
-		if err := file(b, col, groups, sliced); err != nil {
+	return nil
+}
+
+// merge makes a window's profile of all rows, in the order of names, so that it
+// comes out the same every time.
+func (c *collector) merge(w *collected) error {
+	w.all, w.slices = profile.New(c.kinds, c.budget), map[string]*profile.Profile{}
+	for _, name := range slices.Sorted(maps.Keys(w.parts)) {
+		part := w.parts[name]
+		if name != "" {
+			w.slices[name] = part
+		}
+		if len(w.parts) == 1 {
+			w.all = part // nobody changes it any more
+			return nil
+		}
+		if err := w.all.Merge(part); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
+// take files one batch.
+func (c *collector) take(b Columns) error {
+	c.tableVersion = max(c.tableVersion, b.TableVersion)
+	groups, err := c.group(b)
+	if err != nil || len(groups) == 0 {
+		return err
+	}
+	for _, g := range groups {
+		g.profile.Rows += int64(len(g.rows))
+	}
+	if err := countErrors(b, groups); err != nil {
+		return err
+	}
+	if b.Len < inParallel {
+		for _, col := range c.columns {
+			if err := file(b, col, groups); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	// Columns share nothing, so each may have its own processor.
+	failed := make([]error, len(c.columns))
+	var wg sync.WaitGroup
+	for i, col := range c.columns {
+		wg.Go(func() { failed[i] = file(b, col, groups) })
+	}
+	wg.Wait()
+	return slices.MaxFunc(failed, func(a, b error) int {
+		switch {
+		case a == nil && b != nil:
+			return -1
+		case a != nil && b == nil:
+			return 1
+		}
+		return 0
+	})
+}
+
 // group is the rows of a batch, by index, that go into one profile.
 type group struct {
 	into    *collected
+	entity  string
 	profile *profile.Profile
-	rows    []int
+	rows    []int32
 }
 
-// group sorts a batch's rows by window. Batches are mostly in the order of time, so
-// the window before is mostly right.
-func (c *collector) group(b Columns) []group {
+// group sorts a batch's rows by window and served entity. Neighbouring rows mostly
+// share both, so the last hit is tried first and then the few others in turn.
+func (c *collector) group(b Columns) ([]group, error) {
+	entities, err := c.entities(b)
+	if err != nil {
+		return nil, err
+	}
 	var out []group
-	at := map[*collected]int{}
+	at := -1
+	var w *collected
 	for i := range b.Len {
-		w := c.find(b.RequestTime[i])
-		if w == nil {
-			continue
+		micros := b.RequestTime[i]
+		if w == nil || micros < w.start || micros >= w.end {
+			if w = c.find(micros); w == nil {
+				continue
+			}
 		}
-		c.newest = max(c.newest, b.RequestTime[i])
-		j, seen := at[w]
-		if !seen {
-			j = len(out)
-			at[w] = j
-			out = append(out, group{into: w, profile: w.all})
+		c.newest = max(c.newest, micros)
+		name := ""
+		if entities != nil {
+			name = entities[i]
 		}
-		out[j].rows = append(out[j].rows, i)
+		if at < 0 || out[at].into != w || out[at].entity != name {
+			at = slices.IndexFunc(out, func(g group) bool { return g.into == w && g.entity == name })
+			if at < 0 {
+				at = len(out)
+				out = append(out, group{into: w, entity: name, profile: c.part(w, name)})
+			}
+		}
+		out[at].rows = append(out[at].rows, int32(i)) //nolint:gosec // a batch is far below 2³¹ rows
 	}
-	return out
+	return out, nil
 }
 
-// slice sorts a group's rows by served entity.
-func (g group) slice(entities []string, kinds []profile.Column, categories int) []group {
-	var out []group
-	at := map[string]int{}
-	for _, i := range g.rows {
-		name := entities[i]
-		if name == "" {
-			continue
-		}
-		j, seen := at[name]
-		if !seen {
-			p := g.into.slices[name]
-			if p == nil {
-				if len(g.into.slices) == maxSlices {
-					continue
-				}
-				p = profile.New(kinds, profile.Budget{Values: sliceValues, Categories: categories})
-				g.into.slices[name] = p
-			}
-			j = len(out)
-			at[name] = j
-			out = append(out, group{into: g.into, profile: p})
-		}
-		out[j].rows = append(out[j].rows, i)
-		out[j].profile.Rows++
+func (c *collector) entities(b Columns) ([]string, error) {
+	if !c.sliced {
+		return nil, nil
 	}
-	return out
+	names, _, err := b.texts(domain.ColumnServedEntity)
+	return names, err
+}
+
+// part is the profile that a window's rows of one served entity go into.
+func (c *collector) part(w *collected, entity string) *profile.Profile {
+	p := w.parts[entity]
+	if p == nil && len(w.parts) >= maxSlices {
+		entity = ""
+		p = w.parts[entity]
+	}
+	if p == nil {
+		p = profile.New(c.kinds, c.budget)
+		w.parts[entity] = p
+	}
+	return p
 }
 
 // countErrors counts rows whose call failed on our side: a status of 500 and up, or
@@ -202,45 +249,38 @@ func countErrors(b Columns, groups []group) error {
 }
 
 // file adds one column of a batch to the profiles.
-func file(b Columns, col domain.MonitorColumn, groups, sliced []group) error {
+func file(b Columns, col domain.MonitorColumn, groups []group) error {
 	if col.Kind == domain.Numeric {
 		values, null, err := b.numbers(col.Name)
 		if err != nil {
 			return err
 		}
-		each(groups, sliced, func(g group) {
-			x, n := pick(values, g.rows), pickNull(null, g.rows)
-			if col.ZeroIsNull {
-				n = zeroIsNull(x, n)
-			}
-			g.profile.Numeric(col.Name).Add(x, n)
-		})
+		if col.ZeroIsNull {
+			null = zeroIsNull(values, null)
+		}
+		for _, g := range groups {
+			g.profile.Numeric(col.Name).Add(gather(values, g.rows), gather(null, g.rows))
+		}
 		return nil
 	}
 	values, null, err := b.texts(col.Name)
 	if err != nil {
 		return err
 	}
-	each(groups, sliced, func(g group) {
-		x, n := pick(values, g.rows), pickNull(null, g.rows)
-		if col.ZeroIsNull {
-			n = zeroIsNull(x, n)
-		}
-		g.profile.Categorical(col.Name).Add(x, n)
-	})
+	if col.ZeroIsNull {
+		null = zeroIsNull(values, null)
+	}
+	for _, g := range groups {
+		g.profile.Categorical(col.Name).Add(gather(values, g.rows), gather(null, g.rows))
+	}
 	return nil
 }
 
-func each(groups, sliced []group, visit func(group)) {
-	for _, g := range groups {
-		visit(g)
+// gather takes some of a column; all of it, without a copy, when all rows are wanted.
+func gather[T any](values []T, rows []int32) []T {
+	if values == nil || len(rows) == len(values) {
+		return values
 	}
-	for _, g := range sliced {
-		visit(g)
-	}
-}
-
-func pick[T any](values []T, rows []int) []T {
 	out := make([]T, len(rows))
 	for k, i := range rows {
 		out[k] = values[i]
@@ -248,66 +288,16 @@ func pick[T any](values []T, rows []int) []T {
 	return out
 }
 
-func pickNull(null []bool, rows []int) []bool {
-	if null == nil {
-		return nil
-	}
-	return pick(null, rows)
-}
-
+// zeroIsNull marks zero values as nulls, in a mask of its own: the batch's may be
+// used again by whoever made it.
 func zeroIsNull[T comparable](values []T, null []bool) []bool {
 	var zero T
-	if null == nil {
-		null = make([]bool, len(values))
-	}
+	out := make([]bool, len(values))
+	copy(out, null)
 	for i, v := range values {
-		null[i] = null[i] || v == zero
-	}
-	return null
-}
-
-// numbers gives a column as floats, whichever way the batch carries it.
-func (b Columns) numbers(name string) (values []float64, null []bool, err error) {
-	if c, ok := b.Float64[name]; ok {
-		return c.Values, c.Null, b.check(name, len(c.Values))
-	}
-	c, ok := b.Int64[name]
-	if !ok {
-		return nil, nil, missing(name)
-	}
-	values = make([]float64, len(c.Values))
-	for i, v := range c.Values {
-		values[i] = float64(v)
-	}
-	return values, c.Null, b.check(name, len(values))
-}
-
-// texts gives a column as names. A number's name is its digits; 0 stays the empty
-// name, which columns with ZeroIsNull read as a null.
-func (b Columns) texts(name string) (values []string, null []bool, err error) {
-	if c, ok := b.String[name]; ok {
-		return c.Values, c.Null, b.check(name, len(c.Values))
-	}
-	c, ok := b.Int64[name]
-	if !ok {
-		return nil, nil, missing(name)
-	}
-	values = make([]string, len(c.Values))
-	for i, v := range c.Values {
-		if v != 0 {
-			values[i] = strconv.FormatInt(v, 10)
+		if v == zero {
+			out[i] = true
 		}
 	}
-	return values, c.Null, b.check(name, len(values))
-}
-
-func (b Columns) check(name string, n int) error {
-	if n != b.Len {
-		return fault.New("monitor.scan", fault.Internal, "column %s has %d of %d rows", name, n, b.Len)
-	}
-	return nil
-}
-
-func missing(name string) error {
-	return fault.New("monitor.scan", fault.Internal, "the inference table gave no column %s", name)
+	return out
 }

@@ -30,14 +30,39 @@ func NewCategorical(budget int) *Categorical {
 }
 
 // Add takes a batch of names. null may be nil; otherwise true marks a null.
+//
+// Names come in runs and from small sets, so the last few are counted aside and
+// reach the map once per batch.
 func (c *Categorical) Add(values []string, null []bool) {
+	var recent [8]Item
+	next := 0
 	for i, v := range values {
 		if null != nil && null[i] {
 			c.nulls++
 			continue
 		}
 		c.count++
-		c.note(cut(v), 1)
+		hit := false
+		for k := range recent {
+			if recent[k].Count > 0 && recent[k].Name == v {
+				recent[k].Count++
+				hit = true
+				break
+			}
+		}
+		if hit {
+			continue
+		}
+		if recent[next].Count > 0 {
+			c.note(cut(recent[next].Name), recent[next].Count)
+		}
+		recent[next] = Item{v, 1}
+		next = (next + 1) % len(recent)
+	}
+	for _, r := range recent {
+		if r.Count > 0 {
+			c.note(cut(r.Name), r.Count)
+		}
 	}
 }
 

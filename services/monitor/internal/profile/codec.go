@@ -41,11 +41,8 @@ func (p *Profile) MarshalBinary() ([]byte, error) {
 
 func appendNumeric(b []byte, s *Numeric) []byte {
 	b = appendCount(b, int64(s.budget))
-	for _, n := range []int64{s.count, s.nulls, s.invalid, s.zeros} {
+	for _, n := range []int64{s.count, s.nulls, s.invalid} {
 		b = appendCount(b, n)
-	}
-	for _, f := range []float64{s.min, s.max, s.mean, s.m2} {
-		b = binary.LittleEndian.AppendUint64(b, math.Float64bits(f))
 	}
 	if s.exact != nil {
 		b = append(b, 0)
@@ -70,7 +67,12 @@ func appendNumeric(b []byte, s *Numeric) []byte {
 		b = appendCount(b, n)
 		last = bucket
 	})
-	return append(b, s.distinct[:]...)
+	b = append(b, s.distinct[:]...)
+	b = appendCount(b, s.rest.zeros)
+	for _, f := range []float64{s.rest.min, s.rest.max, s.rest.mean, s.rest.m2} {
+		b = binary.LittleEndian.AppendUint64(b, math.Float64bits(f))
+	}
+	return b
 }
 
 func appendCategorical(b []byte, c *Categorical) []byte {
@@ -225,8 +227,7 @@ func (r *reader) registers() *registers {
 
 func (r *reader) numeric() *Numeric {
 	s := NewNumeric(int(r.count()))
-	s.count, s.nulls, s.invalid, s.zeros = r.count(), r.count(), r.count(), r.count()
-	s.min, s.max, s.mean, s.m2 = r.float(), r.float(), r.float(), r.float()
+	s.count, s.nulls, s.invalid = r.count(), r.count(), r.count()
 	histogrammed := r.byte() == 1
 	if histogrammed {
 		s.exact, s.hist = nil, &histogram{}
@@ -260,6 +261,7 @@ func (r *reader) numeric() *Numeric {
 	}
 	if histogrammed {
 		s.distinct = r.registers()
+		s.rest = moments{n: s.count, zeros: r.count(), min: r.float(), max: r.float(), mean: r.float(), m2: r.float()}
 	}
 	return s
 }

@@ -6,57 +6,48 @@ import (
 	"github.com/slipway-ai/slipway/services/monitor/internal/drift"
 )
 
-// Numeric summarises a numeric column.
+// Numeric summarises a numeric column. While it is exact it is nothing but the
+// distinct values and their counts: all else follows from them, and costs nothing
+// per row. Past its budget it is a histogram, a distinct estimate and running
+// moments.
 type Numeric struct {
 	budget  int
 	count   int64 // finite values
 	nulls   int64
 	invalid int64 // NaN and ±Inf: neither null nor a value
-	zeros   int64
-	min     float64
-	max     float64
-	mean    float64
-	m2      float64 // Σ (x − mean)²
 
-	exact    *tally     // until the budget is spent
-	sorted   *runs      // exact in order, until the next change
+	exact  *tally // until the budget is spent
+	sorted *runs  // exact in order, until the next change
+
 	hist     *histogram // from then on
-	distinct *registers // from then on
+	distinct *registers
+	rest     moments
 }
 
 // NewNumeric makes an empty summary that stays exact up to budget distinct values.
-func NewNumeric(budget int) *Numeric {
-	return &Numeric{budget: budget, min: math.Inf(1), max: math.Inf(-1), exact: newTally()}
-}
+func NewNumeric(budget int) *Numeric { return &Numeric{budget: budget, exact: newTally()} }
 
 // Add takes a batch of values. null may be nil; otherwise true marks a null.
 func (s *Numeric) Add(values []float64, null []bool) {
-	var batch moments
+	s.sorted = nil
 	for i, x := range values {
-		switch {
-		case null != nil && null[i]:
+		if null != nil && null[i] {
 			s.nulls++
 			continue
-		case math.IsNaN(x) || math.IsInf(x, 0):
+		}
+		if x-x != 0 { // NaN, +Inf, −Inf
 			s.invalid++
 			continue
 		}
-		x += 0 // −0 becomes +0
-		if x == 0 {
-			s.zeros++
-		}
-		s.min, s.max = math.Min(s.min, x), math.Max(s.max, x)
-		batch.add(x)
-		s.note(x, 1)
+		s.count++
+		s.note(x+0, 1) // −0 becomes +0
 	}
-	s.fold(batch)
 }
 
 // AddNulls counts n nulls.
 func (s *Numeric) AddNulls(n int64) { s.nulls += n }
 
 func (s *Numeric) note(x float64, n int64) {
-	s.sorted = nil
 	if s.exact != nil {
 		s.exact.add(x, n)
 		if s.exact.used > s.budget {
@@ -66,10 +57,11 @@ func (s *Numeric) note(x float64, n int64) {
 	}
 	s.hist.add(x, n)
 	s.distinct.add(hashFloat(x))
+	s.rest.add(x, n)
 }
 
-// runs is the distinct values in increasing order, with their counts, and what
-// follows from them.
+// runs is the distinct values in increasing order, with their counts, and the
+// moments that follow from them.
 type runs struct {
 	values       []float64
 	counts       []int64
@@ -106,45 +98,60 @@ func (s *Numeric) inOrder() *runs {
 
 // spill turns the exact values into a histogram.
 func (s *Numeric) spill() {
-	exact := s.exact
-	s.exact, s.hist, s.distinct = nil, &histogram{}, &registers{}
-	exact.each(s.note)
+	values, counts := s.exact.runs()
+	s.exact, s.sorted = nil, nil
+	s.hist, s.distinct, s.rest = &histogram{}, &registers{}, newMoments()
+	for i, x := range values {
+		s.note(x, counts[i])
+	}
 }
 
-// moments accumulates n, mean and Σ(x−mean)² by Welford's recurrence.
+// moments are the running numbers of a column that is no longer exact.
 type moments struct {
-	n        int64
-	mean, m2 float64
+	n, zeros int64
+	mean, m2 float64 // m2 = Σ (x − mean)²
+	min, max float64
 }
 
-func (m *moments) add(x float64) {
-	m.n++
+func newMoments() moments { return moments{min: math.Inf(1), max: math.Inf(-1)} }
+
+// add takes n times x (Welford's recurrence, weighted as by West 1979).
+func (m *moments) add(x float64, n int64) {
+	if x == 0 {
+		m.zeros += n
+	}
+	m.min, m.max = min(m.min, x), max(m.max, x)
+	m.n += n
 	d := x - m.mean
-	m.mean += d / float64(m.n)
-	m.m2 += d * (x - m.mean)
+	m.mean += d * float64(n) / float64(m.n)
+	m.m2 += d * (x - m.mean) * float64(n)
 }
 
-// fold merges moments of other values in (Chan, Golub & LeVeque 1979).
-func (s *Numeric) fold(b moments) {
+// merge adds the moments of other values (Chan, Golub & LeVeque 1979).
+func (m *moments) merge(b moments) {
 	if b.n == 0 {
 		return
 	}
-	n := float64(s.count + b.n)
-	d := b.mean - s.mean
-	s.m2 += b.m2 + d*d*float64(s.count)*float64(b.n)/n
-	s.mean += d * float64(b.n) / n
-	s.count += b.n
+	n := float64(m.n + b.n)
+	d := b.mean - m.mean
+	m.m2 += b.m2 + d*d*float64(m.n)*float64(b.n)/n
+	m.mean += d * float64(b.n) / n
+	m.n += b.n
+	m.zeros += b.zeros
+	m.min, m.max = min(m.min, b.min), max(m.max, b.max)
 }
 
 // Merge adds the summary of other rows.
 func (s *Numeric) Merge(other *Numeric) {
+	s.sorted = nil
+	s.count += other.count
 	s.nulls += other.nulls
 	s.invalid += other.invalid
-	s.zeros += other.zeros
-	s.min, s.max = math.Min(s.min, other.min), math.Max(s.max, other.max)
-	s.fold(moments{other.count, other.mean, other.m2})
 	if other.exact != nil {
-		other.exact.each(s.note)
+		r := other.inOrder()
+		for i, x := range r.values {
+			s.note(x, r.counts[i])
+		}
 		return
 	}
 	if s.exact != nil {
@@ -152,6 +159,7 @@ func (s *Numeric) Merge(other *Numeric) {
 	}
 	s.hist.merge(other.hist)
 	s.distinct.merge(other.distinct)
+	s.rest.merge(other.rest)
 }
 
 // Count is the number of values: not null, not NaN, finite.
@@ -164,7 +172,12 @@ func (s *Numeric) Nulls() int64 { return s.nulls }
 func (s *Numeric) Invalid() int64 { return s.invalid }
 
 // Zeros is the number of values equal to 0.
-func (s *Numeric) Zeros() int64 { return s.zeros }
+func (s *Numeric) Zeros() int64 {
+	if s.exact != nil {
+		return s.exact.find(0).count
+	}
+	return s.rest.zeros
+}
 
 // Exact tells that every distinct value is known: order statistics and drift are
 // exact, not bounded.
@@ -179,32 +192,50 @@ func (s *Numeric) Distinct() int64 {
 }
 
 // Min is the smallest value, NaN when there is none.
-func (s *Numeric) Min() float64 { return s.orNaN(s.min) }
+func (s *Numeric) Min() float64 {
+	switch {
+	case s.count == 0:
+		return math.NaN()
+	case s.exact != nil:
+		return s.inOrder().values[0]
+	}
+	return s.rest.min
+}
 
 // Max is the largest value, NaN when there is none.
-func (s *Numeric) Max() float64 { return s.orNaN(s.max) }
+func (s *Numeric) Max() float64 {
+	switch {
+	case s.count == 0:
+		return math.NaN()
+	case s.exact != nil:
+		values := s.inOrder().values
+		return values[len(values)-1]
+	}
+	return s.rest.max
+}
 
 // Mean is the mean, NaN when there is no value.
 func (s *Numeric) Mean() float64 {
-	if s.exact != nil && s.count > 0 {
+	switch {
+	case s.count == 0:
+		return math.NaN()
+	case s.exact != nil:
 		return s.inOrder().mean
 	}
-	return s.orNaN(s.mean)
+	return s.rest.mean
 }
 
 // StdDev is the sample standard deviation (n − 1), 0 for one value, NaN for none.
 func (s *Numeric) StdDev() float64 {
-	if s.exact != nil && s.count > 0 {
+	switch {
+	case s.count == 0:
+		return math.NaN()
+	case s.count == 1:
+		return 0
+	case s.exact != nil:
 		return s.inOrder().stddev
 	}
-	return s.orNaN(math.Sqrt(s.m2 / float64(s.count-1)))
-}
-
-func (s *Numeric) orNaN(x float64) float64 {
-	if s.count == 0 {
-		return math.NaN()
-	}
-	return x
+	return math.Sqrt(s.rest.m2 / float64(s.count-1))
 }
 
 // Sample gives the values to the drift statistics; it is binned unless Exact.

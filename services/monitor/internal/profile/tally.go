@@ -1,82 +1,81 @@
 package profile
 
 import (
+	"cmp"
 	"math"
 	"slices"
 )
 
 // tally counts distinct floats: an open-addressing table keyed by the value's
-// bits. A profile adds hundreds of millions of values, and this costs a third of
-// what a Go map does. Zero bits with a zero count mark a free slot, so the value 0
-// needs no special place.
+// bits, key and count side by side so that a lookup touches one cache line. A
+// profile adds hundreds of millions of values, and this costs a third of what a Go
+// map does. A zero count marks a free slot, so no value needs a special place.
 type tally struct {
-	keys   []uint64
-	counts []int64
-	used   int
+	slots []slot
+	used  int
 }
 
-func newTally() *tally { return &tally{keys: make([]uint64, 16), counts: make([]int64, 16)} }
+type slot struct {
+	bits  uint64
+	count int64
+}
+
+func newTally() *tally { return &tally{slots: make([]slot, 16)} }
 
 // add counts n more of x, which must be finite and not −0.
 func (t *tally) add(x float64, n int64) {
-	if t.used*2 >= len(t.keys) {
+	if t.used*2 >= len(t.slots) {
 		t.grow()
 	}
-	i := t.slot(math.Float64bits(x))
-	if t.counts[i] == 0 {
-		t.keys[i] = math.Float64bits(x)
+	bits := math.Float64bits(x)
+	s := t.find(bits)
+	if s.count == 0 {
+		s.bits = bits
 		t.used++
 	}
-	t.counts[i] += n
+	s.count += n
 }
 
-func (t *tally) slot(bits uint64) int {
-	mask := len(t.keys) - 1
-	i := int(mix(bits)) & mask
-	for t.counts[i] != 0 && t.keys[i] != bits {
-		i = (i + 1) & mask
+func (t *tally) find(bits uint64) *slot {
+	mask := uint64(len(t.slots) - 1)
+	for i := mix(bits); ; i++ {
+		if s := &t.slots[i&mask]; s.count == 0 || s.bits == bits {
+			return s
+		}
 	}
-	return i
 }
 
 func (t *tally) grow() {
-	old := *t
-	t.keys = make([]uint64, 2*len(old.keys))
-	t.counts = make([]int64, 2*len(old.counts))
-	for i, c := range old.counts {
-		if c != 0 {
-			j := t.slot(old.keys[i])
-			t.keys[j], t.counts[j] = old.keys[i], c
+	old := t.slots
+	t.slots = make([]slot, 2*len(old))
+	for _, s := range old {
+		if s.count != 0 {
+			*t.find(s.bits) = s
 		}
 	}
 }
 
 // each visits every value, in no particular order.
 func (t *tally) each(visit func(x float64, n int64)) {
-	for i, c := range t.counts {
-		if c != 0 {
-			visit(math.Float64frombits(t.keys[i]), c)
+	for _, s := range t.slots {
+		if s.count != 0 {
+			visit(math.Float64frombits(s.bits), s.count)
 		}
 	}
 }
 
 // runs gives the values in increasing order, with their counts.
 func (t *tally) runs() (values []float64, counts []int64) {
-	type run struct {
-		x float64
-		n int64
-	}
-	sorted := make([]run, 0, t.used)
-	t.each(func(x float64, n int64) { sorted = append(sorted, run{x, n}) })
-	slices.SortFunc(sorted, func(a, b run) int {
-		if a.x < b.x {
-			return -1
+	sorted := make([]slot, 0, t.used)
+	for _, s := range t.slots {
+		if s.count != 0 {
+			sorted = append(sorted, slot{ordered(math.Float64frombits(s.bits)), s.count})
 		}
-		return 1
-	})
+	}
+	slices.SortFunc(sorted, func(a, b slot) int { return cmp.Compare(a.bits, b.bits) })
 	values, counts = make([]float64, len(sorted)), make([]int64, len(sorted))
-	for i, r := range sorted {
-		values[i], counts[i] = r.x, r.n
+	for i, s := range sorted {
+		values[i], counts[i] = unordered(s.bits), s.count
 	}
 	return values, counts
 }
