@@ -57,7 +57,7 @@ func TestAProgramAnswersQuestionsAboutItself(t *testing.T) {
 		"verify a shared file":        {args: []string{"config", "verify", "--config", shared}, out: "warning: echo.loud wakes the neighbours\nconfiguration is valid"},
 		"verify, flags first":         {args: []string{"--config", shared, "config", "verify"}, out: "configuration is valid"},
 		"an unknown key":              {args: []string{"config", "verify", "--config", file(t, "echo:\n  greetin: x\n")}, code: 1, err: `:2: unknown key "echo.greetin"; did you mean "echo.greeting"?`},
-		"an unknown section":          {args: []string{"config", "verify", "--config", file(t, "registy: {}\n")}, code: 1, err: `unknown key "registy"`},
+		"an unknown section":          {args: []string{"config", "verify", "--config", file(t, "registrar: {}\n")}, code: 1, err: `unknown key "registrar"`},
 		"an unknown key of --set":     {args: []string{"config", "verify", "--set", "echo.x=1"}, code: 1, err: "flag --set echo.x: unknown key"},
 		"a wrong environment":         {args: []string{"config", "verify"}, environ: []string{"SLIPWAY_GRACE=soon"}, code: 1, err: "SLIPWAY_GRACE"},
 		"a section that refuses":      {args: []string{"config", "verify"}, environ: []string{"SLIPWAY_ECHO_GREETING="}, code: 1, err: "must not be empty"},
@@ -205,7 +205,7 @@ func TestASecondSignalEndsAtOnce(t *testing.T) {
 
 func TestARealProcessDrainsOnARealSignal(t *testing.T) {
 	t.Parallel()
-	child := exec.Command(os.Args[0], "--listen", "127.0.0.1:0", "--set", "telemetry.log_format=json") //nolint:gosec // this very binary
+	child := exec.Command(os.Args[0], "--listen", "127.0.0.1:0", "--set", "telemetry.log_format=json")
 	child.Env = append(os.Environ(), envChild+"=1", "SLIPWAY_DATA="+t.TempDir())
 	log, err := child.StderrPipe()
 	require.NoError(t, err)

@@ -36,8 +36,8 @@ type registry struct {
 	Webhooks []webhook    `yaml:"webhooks"`
 	Ratio    float64      `yaml:"ratio"`
 	Enabled  *bool        `yaml:"enabled"`
-	hidden   string
-	Code     func() `yaml:"-"`
+	Hidden   string       `yaml:"-"`
+	Code     func()       `yaml:"-"`
 }
 
 type root struct {
@@ -104,13 +104,13 @@ func TestDefaultsStayWhereNothingIsSet(t *testing.T) {
 func TestUnknownKeyNamesItselfItsLineAndItsNeighbour(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct{ text, want string }{
-		"at the top":     {"listen: x\nlisten_on: y\n", `:2: unknown key "listen_on"`},
-		"a near miss":    {"registry:\n  stor:\n    url: x\n", `:2: unknown key "registry.stor"; did you mean "registry.store"?`},
-		"deep":           {"registry:\n  store:\n    max_cons: 3\n", `:3: unknown key "registry.store.max_cons"; did you mean "registry.store.max_conns"?`},
-		"inside a list":  {"registry:\n  webhooks:\n  - url: x\n    tokn: y\n", `:4: unknown key "registry.webhooks.tokn"`},
-		"not exported":   {"registry:\n  hidden: x\n", `:2: unknown key "registry.hidden"`},
-		"for code alone": {"registry:\n  code: x\n", `:2: unknown key "registry.code"`},
-		"by an anchor":   {"registry: &r\n  rate: 1\n", `:2: unknown key "registry.rate"; did you mean "registry.ratio"?`},
+		"at the top":        {"listen: x\nlisten_on: y\n", `:2: unknown key "listen_on"`},
+		"a near miss":       {"registry:\n  stor:\n    url: x\n", `:2: unknown key "registry.stor"; did you mean "registry.store"?`},
+		"deep":              {"registry:\n  store:\n    max_cons: 3\n", `:3: unknown key "registry.store.max_cons"; did you mean "registry.store.max_conns"?`},
+		"inside a list":     {"registry:\n  webhooks:\n  - url: x\n    tokn: y\n", `:4: unknown key "registry.webhooks.tokn"`},
+		"hidden from files": {"registry:\n  hidden: x\n", `:2: unknown key "registry.hidden"`},
+		"for code alone":    {"registry:\n  code: x\n", `:2: unknown key "registry.code"`},
+		"by an anchor":      {"registry: &r\n  rate: 1\n", `:2: unknown key "registry.rate"; did you mean "registry.ratio"?`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

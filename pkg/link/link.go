@@ -142,11 +142,7 @@ func (n *Network) dialPipe(ctx context.Context, name string) (net.Conn, error) {
 }
 
 func unixPath(addr string) string {
-	path := strings.TrimPrefix(addr, unixPrefix)
-	if strings.HasPrefix(path, "//") { // unix:///path is the same as unix:/path
-		path = strings.TrimPrefix(path, "//")
-	}
-	return path
+	return strings.TrimPrefix(strings.TrimPrefix(addr, unixPrefix), "//") // unix:///path is unix:/path
 }
 
 // listenUnix opens a socket for its owner alone. A socket left by a process that died is removed; one that answers is not.

@@ -123,7 +123,7 @@ func TestMeshFilesAreForTheirOwnerAlone(t *testing.T) {
 	t.Parallel()
 	dir := filepath.Join(t.TempDir(), "mesh")
 	require.NoError(t, os.MkdirAll(dir, 0o700))
-	require.NoError(t, os.WriteFile(filepath.Join(dir, "registry.key"), []byte("old"), 0o644)) //nolint:gosec // that is the point
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "registry.key"), []byte("old"), 0o644))
 	require.NoError(t, link.IssueMesh(dir, []string{"registry", "gpu-runtime"}, nil))
 	require.NoError(t, link.IssueMesh(dir, []string{"registry", "gpu-runtime"}, nil), "issuing again replaces")
 	files, err := os.ReadDir(dir)
@@ -142,9 +142,9 @@ func TestARenewedCertificateNeedsNoRestart(t *testing.T) {
 	require.NoError(t, link.IssueMesh(dir, []string{"registry"}, nil))
 	addr, _ := serve(t, link.NewNetwork(), "127.0.0.1:0", link.MeshTLS(dir, "registry"))
 	shown := func() string {
-		c, err := tls.Dial("tcp", addr, &tls.Config{InsecureSkipVerify: true, NextProtos: []string{"h2"}}) //nolint:gosec // only looks
+		c, err := tls.Dial("tcp", addr, &tls.Config{InsecureSkipVerify: true, NextProtos: []string{"h2"}})
 		require.NoError(t, err)
-		defer c.Close()
+		defer func() { _ = c.Close() }()
 		return c.ConnectionState().PeerCertificates[0].SerialNumber.String()
 	}
 	old := shown()

@@ -120,30 +120,31 @@ func TestAPassedDeadlineAndAGoneCallerAreTheirKinds(t *testing.T) {
 
 func TestAHandlerSeesThatItsCallerHungUp(t *testing.T) {
 	t.Parallel()
-	kinds := make(chan fault.Kind, 1)
+	kinds := testkit.NewSignal[fault.Kind]()
 	f := start(t, &service{duplex: func(s testv1.TestService_FullDuplexCallServer) error {
-		if _, err := s.Recv(); err != nil {
+		if err := s.Send(&testv1.StreamingOutputCallResponse{}); err != nil {
 			return err
 		}
 		_, err := s.Recv()
-		kinds <- fault.KindOf(err)
+		kinds.Fire(fault.KindOf(err))
 		return err
 	}}, nil, place{})
 	ctx, cancel := context.WithCancel(as(t, "ana"))
 	s, err := f.FullDuplexCall(ctx)
 	require.NoError(t, err)
-	require.NoError(t, s.Send(&testv1.StreamingOutputCallRequest{}))
+	_, err = s.Recv() // the handler is there before the caller goes
+	require.NoError(t, err)
 	cancel()
-	require.Equal(t, fault.Canceled, <-kinds)
+	require.Equal(t, fault.Canceled, kinds.Wait(t))
 	f.counted(t, "grpc.testing.TestService/FullDuplexCall", "Canceled", 1)
 }
 
 func TestAMessageThatIsTooLargeIsTooLarge(t *testing.T) {
 	t.Parallel()
-	kinds := make(chan fault.Kind, 1)
+	kinds := testkit.NewSignal[fault.Kind]()
 	f := start(t, &service{duplex: func(s testv1.TestService_FullDuplexCallServer) error {
 		_, err := s.Recv()
-		kinds <- fault.KindOf(err)
+		kinds.Fire(fault.KindOf(err))
 		return err
 	}}, func(o *rpc.ServerOptions) { o.MaxRecvBytes = 1000 }, place{})
 	body := &testv1.Payload{Body: make([]byte, 2000)}
@@ -154,7 +155,7 @@ func TestAMessageThatIsTooLargeIsTooLarge(t *testing.T) {
 	require.NoError(t, s.Send(&testv1.StreamingOutputCallRequest{Payload: body}))
 	_, err = s.Recv()
 	require.Equal(t, fault.TooLarge, fault.KindOf(err))
-	require.Equal(t, fault.TooLarge, <-kinds)
+	require.Equal(t, fault.TooLarge, kinds.Wait(t))
 }
 
 func TestAWatchEndsWhenTheServerDrainsAndOtherCallsDoNot(t *testing.T) {

@@ -72,5 +72,7 @@ func (s *clientStream) Header() (metadata.MD, error) {
 }
 
 func (s *clientStream) SendMsg(m any) error { return fromStatus(s.method, s.ClientStream.SendMsg(m)) }
+
 func (s *clientStream) RecvMsg(m any) error { return fromStatus(s.method, s.ClientStream.RecvMsg(m)) }
-func (s *clientStream) CloseSend() error    { return fromStatus(s.method, s.ClientStream.CloseSend()) }
+
+func (s *clientStream) CloseSend() error { return fromStatus(s.method, s.ClientStream.CloseSend()) }

@@ -103,7 +103,8 @@ func statusOf(ctx context.Context, method string, err error) *status.Status {
 // generated recognises the one status that is neither foreign nor a fault: what generated code answers for a method that
 // a service has not written.
 func generated(method string, err error) error {
-	st, ok := err.(interface{ GRPCStatus() *status.Status }) //nolint:errorlint // a wrapped status is foreign: somebody called somebody
+	// Not errors.As: a wrapped status is foreign, somebody called somebody.
+	st, ok := err.(interface{ GRPCStatus() *status.Status })
 	if !ok {
 		return err
 	}

@@ -49,7 +49,7 @@ type rawCodec struct{}
 
 func (rawCodec) Name() string { return "proto" }
 func (rawCodec) Marshal(v any) (mem.BufferSlice, error) {
-	return mem.BufferSlice{mem.SliceBuffer(v.([]byte))}, nil //nolint:forcetypeassert // a test's own
+	return mem.BufferSlice{mem.SliceBuffer(v.([]byte))}, nil
 }
 func (rawCodec) Unmarshal(mem.BufferSlice, any) error { return nil }
 
@@ -60,8 +60,10 @@ func ruledServer(t *testing.T) (*grpc.ClientConn, func() int) {
 	t.Helper()
 	md := ruled(t)
 	seen := make(chan struct{}, 16)
-	server, err := rpc.NewServer(rpc.ServerOptions{Service: "test", Telemetry: telemetry.Discard(), TrustPeers: true, Creds: nil,
-		Public: []string{"/test.Ruled/Unary", "/test.Ruled/Stream"}})
+	server, err := rpc.NewServer(rpc.ServerOptions{
+		Service: "test", Telemetry: telemetry.Discard(), TrustPeers: true, Creds: nil,
+		Public: []string{"/test.Ruled/Unary", "/test.Ruled/Stream"},
+	})
 	require.NoError(t, err)
 	server.RegisterService(&grpc.ServiceDesc{
 		ServiceName: "test.Ruled", HandlerType: (*any)(nil),

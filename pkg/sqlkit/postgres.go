@@ -53,7 +53,7 @@ func (db *DB) lockSchema(ctx context.Context, cfg *pgx.ConnConfig) (unlock func(
 	schema := firstSchema(cfg.RuntimeParams["search_path"])
 	h := fnv.New64a()
 	_, _ = h.Write([]byte("slipway migrations of " + schema))
-	key := int64(h.Sum64()) //nolint:gosec // any 64 bits will do
+	key := int64(h.Sum64())
 	if _, err := conn.ExecContext(ctx, `select pg_advisory_lock($1)`, key); err != nil {
 		_ = conn.Close()
 		return nil, err

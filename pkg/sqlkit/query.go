@@ -33,7 +33,7 @@ func (db *DB) QueryContext(ctx context.Context, query string, args ...any) (*sql
 	if err != nil {
 		return nil, recordError(span, err)
 	}
-	rows, err := pool.QueryContext(ctx, query, args...)
+	rows, err := pool.QueryContext(ctx, query, args...) //nolint:sqlclosecheck // the caller's to close
 	return rows, recordError(span, err)
 }
 

@@ -55,15 +55,12 @@ func TestOneTextServesBothDialects(t *testing.T) {
 			require.NoError(t, db.QueryRowContext(ctx, upsert, "ana", want, sqlkit.Micros(now)).Scan(&got))
 			require.Equal(t, want, got)
 		}
-		rows, err := db.QueryContext(ctx, `insert into account (id, balance) values ($1, 1), ($2, 2) returning id`, "Ana", "ánа")
-		require.NoError(t, err, "a returning statement goes where it can write")
-		for rows.Next() {
-		}
-		require.NoError(t, rows.Err())
-		require.NoError(t, rows.Close())
+		var returned string
+		require.NoError(t, db.QueryRowContext(ctx, `insert into account (id, balance) values ($1, 1), ($2, 2) returning id`, "Ana", "ánа").Scan(&returned),
+			"a returning statement goes where it can write")
 
 		var names []string
-		rows, err = db.Read().QueryContext(ctx, `select id from account where (id, balance) > ($1, $2) order by id, balance`, "Ana", 0)
+		rows, err := db.Read().QueryContext(ctx, `select id from account where (id, balance) > ($1, $2) order by id, balance`, "Ana", 0)
 		require.NoError(t, err)
 		defer rows.Close()
 		for rows.Next() {

@@ -105,7 +105,7 @@ func (t *transaction) ExecContext(ctx context.Context, query string, args ...any
 }
 
 func (t *transaction) QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
-	rows, err := t.tx.QueryContext(ctx, query, args...) //nolint:sqlclosecheck,rowserrcheck // the caller's to close and to check
+	rows, err := t.tx.QueryContext(ctx, query, args...)
 	return rows, t.note(err)
 }
 

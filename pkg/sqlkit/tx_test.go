@@ -234,7 +234,7 @@ func TestALockedFileIsUnavailable(t *testing.T) {
 	holder := testkit.OpenStore(t, url, migrations())
 	hasty, err := sqlkit.Open(t.Context(), url, migrations(), sqlkit.Options{BusyWait: 10 * time.Millisecond})
 	require.NoError(t, err)
-	defer hasty.Close()
+	defer func() { require.NoError(t, hasty.Close()) }()
 	touch := func(ctx context.Context, tx sqlkit.Tx) error {
 		_, err := tx.ExecContext(ctx, `insert into account (id, balance) values ('a', 1)`)
 		return err
@@ -286,10 +286,7 @@ func TestATransactionDoesNotNestAndDoesNotWriteBesideItself(t *testing.T) {
 	testkit.EachBackend(t, migrations(), func(t *testing.T, db *sqlkit.DB) {
 		require.NoError(t, db.InTx(t.Context(), func(ctx context.Context, _ sqlkit.Tx) error {
 			_, exec := db.ExecContext(ctx, `delete from account`)
-			rows, query := db.QueryContext(ctx, `delete from account returning id`)
-			if rows != nil {
-				require.NoError(t, rows.Close())
-			}
+			_, query := db.QueryContext(ctx, `delete from account returning id`) //nolint:sqlclosecheck,rowserrcheck // it must fail
 			row := db.QueryRowContext(ctx, `delete from account returning id`).Scan(new(string))
 			nested := db.InTx(ctx, func(context.Context, sqlkit.Tx) error { return nil })
 			for _, err := range []error{exec, query, row, nested} {
@@ -307,7 +304,7 @@ func TestStatementsOfATracedRequestAreSpans(t *testing.T) {
 		tel := testkit.Telemetry(t, traces, "registry")
 		db, err := sqlkit.Open(t.Context(), url, migrations(), sqlkit.Options{Tracers: tel.Tracers})
 		require.NoError(t, err)
-		defer db.Close()
+		defer func() { require.NoError(t, db.Close()) }()
 		ctx, span := tel.Tracer("test").Start(t.Context(), "request")
 		require.NoError(t, db.InTx(ctx, func(ctx context.Context, tx sqlkit.Tx) error {
 			_, err := tx.ExecContext(ctx, `insert into account (id, balance) values ('a', 1)`)

@@ -86,7 +86,7 @@ func execute(t testing.TB, base, statement string) {
 		t.Errorf("connect to PostgreSQL: %v", err)
 		return
 	}
-	defer conn.Close(ctx)
+	defer func() { _ = conn.Close(ctx) }()
 	if _, err := conn.Exec(ctx, statement); err != nil {
 		t.Errorf("%s: %v", statement, err)
 	}

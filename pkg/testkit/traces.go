@@ -75,7 +75,7 @@ func read(service string, s *tracev1.Span) Span {
 	return Span{
 		Service: service, Name: s.GetName(), Kind: s.GetKind(),
 		TraceID: hex.EncodeToString(s.GetTraceId()), SpanID: hex.EncodeToString(s.GetSpanId()), ParentID: hex.EncodeToString(s.GetParentSpanId()),
-		Start: time.Unix(0, int64(s.GetStartTimeUnixNano())).UTC(), End: time.Unix(0, int64(s.GetEndTimeUnixNano())).UTC(), //nolint:gosec // until 2262
+		Start: time.Unix(0, int64(s.GetStartTimeUnixNano())).UTC(), End: time.Unix(0, int64(s.GetEndTimeUnixNano())).UTC(),
 		Error: s.GetStatus().GetCode() == tracev1.Status_STATUS_CODE_ERROR, StatusDescription: s.GetStatus().GetMessage(),
 		Attributes: attributes(s.GetAttributes()),
 	}

@@ -49,7 +49,7 @@ func TestClusterAnswersUntilItIsStopped(t *testing.T) {
 
 func TestClusterEndsWithAKilledProcess(t *testing.T) {
 	t.Parallel()
-	child := exec.Command(os.Args[0]) //nolint:gosec // this very binary
+	child := exec.Command(os.Args[0])
 	child.Env = append(os.Environ(), envChild+"=1")
 	out, err := child.StdoutPipe()
 	require.NoError(t, err)
