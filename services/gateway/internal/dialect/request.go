@@ -187,6 +187,11 @@ func (r *Request) Unit() string {
 	return ""
 }
 
+// TextBytes is the size of what a model is to read, for an estimate of its tokens.
+func (r *Request) TextBytes() int {
+	return len(r.raw(FieldMessages)) + len(r.raw(FieldInput)) + len(r.raw(FieldPrompt))
+}
+
 // Variables are the values for a prompt's template: prompt_variables, and below it what metadata holds. Values that are not
 // strings are taken as their JSON text.
 func (r *Request) Variables() (map[string]string, error) {

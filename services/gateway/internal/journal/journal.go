@@ -118,18 +118,23 @@ func (j *Journal) trim(r *monitorv1.InferenceRecord) {
 		r.Request, r.Response, r.ResponseText = nil, nil, ""
 		r.LoggingErrorCodes = append(r.LoggingErrorCodes, PayloadShed)
 	}
-	if len(r.Request) > j.maxBody {
-		r.Request = cut(r.Request, j.maxBody)
-		r.LoggingErrorCodes = append(r.LoggingErrorCodes, RequestTooLarge)
-	}
-	if len(r.Response) > j.maxBody || len(r.ResponseText) > j.maxBody {
-		r.Response, r.ResponseText = cut(r.Response, j.maxBody), cut(r.ResponseText, j.maxBody)
-		r.LoggingErrorCodes = append(r.LoggingErrorCodes, ResponseTooLarge)
-	}
+	Cut(r, j.maxBody)
 	for _, s := range [...]*string{&r.ClientRequestId, &r.Endpoint, &r.SessionId, &r.ResponseText, &r.FinishReason, &r.ErrorReason, &r.Requester} {
 		if !utf8.ValidString(*s) {
 			*s = strings.ToValidUTF8(*s, "\ufffd")
 		}
+	}
+}
+
+// Cut shortens each body of a row to n bytes, and says so in the row.
+func Cut(r *monitorv1.InferenceRecord, n int) {
+	if len(r.Request) > n {
+		r.Request = cut(r.Request, n)
+		r.LoggingErrorCodes = append(r.LoggingErrorCodes, RequestTooLarge)
+	}
+	if len(r.Response) > n || len(r.ResponseText) > n {
+		r.Response, r.ResponseText = cut(r.Response, n), cut(r.ResponseText, n)
+		r.LoggingErrorCodes = append(r.LoggingErrorCodes, ResponseTooLarge)
 	}
 }
 

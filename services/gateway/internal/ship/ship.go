@@ -23,6 +23,7 @@ import (
 	"github.com/slipway-ai/slipway/pkg/fault"
 	monitorv1 "github.com/slipway-ai/slipway/proto/gen/go/slipway/monitor/v1"
 	"github.com/slipway-ai/slipway/services/gateway/internal/backoff"
+	"github.com/slipway-ai/slipway/services/gateway/internal/journal"
 	"github.com/slipway-ai/slipway/services/gateway/internal/wal"
 )
 
@@ -37,6 +38,9 @@ type Options struct {
 	// BatchRows and BatchBytes bound a message: 256 rows, 1 MiB. A single row may be larger.
 	BatchRows  int
 	BatchBytes int
+	// MaxRow bounds a single row; 3 MiB, so that it fits into a gRPC message of the default size with room to spare. The
+	// bodies of a larger one are cut, and the row says so: a row that cannot be shipped would hold up all behind it.
+	MaxRow int
 	// Linger is how long a row may wait for others to share its message; 20 ms.
 	Linger time.Duration
 	// Backoff is how long to wait between tries.
@@ -60,6 +64,9 @@ func New(o Options) *Shipper {
 	}
 	if o.BatchBytes <= 0 {
 		o.BatchBytes = 1 << 20
+	}
+	if o.MaxRow <= 0 {
+		o.MaxRow = 3 << 20
 	}
 	if o.Linger <= 0 {
 		o.Linger = 20 * time.Millisecond
@@ -255,8 +262,15 @@ func (e *epoch) gather(ctx context.Context, reader *wal.Reader, row wal.Row) (ba
 		if err != nil {
 			return nil, row, false, err
 		}
-		batch = append(batch, record)
-		size += proto.Size(record)
+		s := proto.Size(record)
+		if s > e.opt.MaxRow {
+			journal.Cut(record, e.opt.MaxRow/4)
+			s = proto.Size(record)
+		}
+		if len(batch) > 0 && size+s > e.opt.BatchBytes {
+			return batch, row, true, nil
+		}
+		batch, size = append(batch, record), size+s
 		if len(batch) >= e.opt.BatchRows || size >= e.opt.BatchBytes {
 			return batch, row, false, nil
 		}
