@@ -23,6 +23,14 @@ type Observation struct {
 	Message string
 }
 
+// Sighting is an observation with the instance it is of and its place among the others of that instance. One that is gone
+// has no state.
+type Sighting struct {
+	ID         string
+	Generation int64
+	Observation
+}
+
 // View is the world outside the store at one moment.
 type View struct {
 	Now       time.Time

@@ -131,3 +131,21 @@ func (e *Endpoint) close(r *Revision, states []EntityState) {
 	ended.States = slices.Clone(states)
 	e.Closed = append(e.Closed, ended)
 }
+
+// Blame are the entities of the pending revision that cannot come up without an instance, each with the reason; none when
+// the active revision stands on it as well, because then it is not the update that is broken.
+func (e *Endpoint) Blame(id, why string) (revision int64, failed map[string]string) {
+	inst := e.Instance(id)
+	if inst == nil || e.Pending == nil || e.Active.needs(inst.Key) {
+		return 0, nil
+	}
+	for i, entity := range e.Pending.Config.Entities {
+		if key, local := e.Pending.Key(i); local && key == inst.Key {
+			if failed == nil {
+				failed = map[string]string{}
+			}
+			failed[entity.Name] = why
+		}
+	}
+	return e.Pending.Number, failed
+}
