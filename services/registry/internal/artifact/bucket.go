@@ -14,6 +14,7 @@ package artifact
 
 import (
 	"context"
+	"errors"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -47,12 +48,12 @@ type Bucket struct {
 // made when it is not there, for its owner alone.
 func Open(ctx context.Context, root string, ids id.Source) (*Bucket, error) {
 	const op = "registry.artifact.Open"
-	u, err := url.Parse(root)
-	if err != nil || root == "" {
-		return nil, fault.New(op, fault.Invalid, "the artifact root is not a URL")
+	u, err := rootURL(root)
+	if err != nil {
+		return nil, fault.Wrap(op, fault.Invalid, err, "the artifact root is neither a URL nor the path of a folder")
 	}
 	b := &Bucket{ids: ids}
-	if u.Scheme == "" || u.Scheme == "file" {
+	if u.Scheme == "file" {
 		if b.local, err = filepath.Abs(u.Path); err != nil {
 			return nil, fault.Wrap(op, fault.Invalid, err, "the artifact root %s is no folder", u.Path)
 		}
@@ -67,6 +68,17 @@ func Open(ctx context.Context, root string, ids id.Source) (*Bucket, error) {
 		return nil, fault.Wrap(op, kindOf(err, fault.Invalid), err, "the artifact root cannot be opened")
 	}
 	return b, nil
+}
+
+// rootURL takes a path as it is: a folder may have a % or a ? in its name.
+func rootURL(root string) (*url.URL, error) {
+	switch {
+	case root == "":
+		return nil, errors.New("it is empty")
+	case strings.Contains(root, "://"):
+		return url.Parse(root)
+	}
+	return &url.URL{Scheme: "file", Path: root}, nil
 }
 
 // Ping reports whether the bucket answers.

@@ -35,7 +35,7 @@ func (eof) Read([]byte) (int, error) { return 0, io.EOF }
 // At reads a content at any place, best front to back: it keeps one stream open and asks for another only when the next
 // read is not where the last one ended. It is for one goroutine.
 type At struct {
-	ctx     context.Context //nolint:containedctx // io.ReaderAt has no place for it, and an At lives for one call
+	ctx     context.Context // io.ReaderAt has no place for it, and an At lives for one call
 	b       *Bucket
 	content Content
 	stream  io.ReadCloser

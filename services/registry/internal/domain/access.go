@@ -19,8 +19,12 @@ func (c Caller) Grantees() []string {
 	return slices.Compact(slices.Sorted(slices.Values(append([]string{c.Name}, c.Groups...))))
 }
 
+// Admins is the group that owns the metastore. Users and groups share one namespace, and nobody becomes the admins by
+// being called so.
+const Admins = "admins"
+
 func (c Caller) is(principal string) bool {
-	return c.Name == principal || slices.Contains(c.Groups, principal)
+	return c.Name == principal && principal != Admins || slices.Contains(c.Groups, principal)
 }
 
 // Access is what one caller holds along the path to one securable. It is the single place where access is decided: every
@@ -34,28 +38,37 @@ type Access struct {
 	caller Caller
 	path   []Ref
 	chain  []Securable // the part of path that exists
-	held   map[string]map[Privilege]bool
+	grants Held
 }
 
-// NewAccess judges caller on the path to ref. found gives the securables that exist, by ref; grants the caller's own on
-// them; both may hold more than is asked for.
-func NewAccess(caller Caller, ref Ref, found map[Ref]Securable, grants []Grant) Access {
-	a := Access{caller: caller, path: ref.Path(), held: map[string]map[Privilege]bool{}}
+// Held is grants in a form that answers quickly. Made once, it serves many decisions.
+type Held map[heldKey][]string
+
+type heldKey struct {
+	securableID string
+	privilege   Privilege
+}
+
+// Holdings sorts grants for decisions.
+func Holdings(grants []Grant) Held {
+	h := make(Held, len(grants))
+	for _, g := range grants {
+		k := heldKey{g.SecurableID, g.Privilege}
+		h[k] = append(h[k], g.Principal)
+	}
+	return h
+}
+
+// NewAccess judges caller on the path to ref. found gives the securables that exist, by ref, and grants what is granted
+// on them; both may hold more than is asked for.
+func NewAccess(caller Caller, ref Ref, found map[Ref]Securable, grants Held) Access {
+	a := Access{caller: caller, path: ref.Path(), grants: grants}
 	for _, r := range a.path {
 		s, ok := found[r]
 		if !ok {
 			break
 		}
 		a.chain = append(a.chain, s)
-	}
-	for _, g := range grants {
-		if !caller.is(g.Principal) {
-			continue
-		}
-		if a.held[g.SecurableID] == nil {
-			a.held[g.SecurableID] = map[Privilege]bool{}
-		}
-		a.held[g.SecurableID][g.Privilege] = true
 	}
 	return a
 }
@@ -67,7 +80,7 @@ func (a Access) holds(level int, p Privilege) bool {
 		return true
 	}
 	for _, s := range a.chain[:min(level+1, len(a.chain))] {
-		if a.caller.is(s.Owner) || a.held[s.ID][p] {
+		if a.caller.is(s.Owner) || slices.ContainsFunc(a.grants[heldKey{s.ID, p}], a.caller.is) {
 			return true
 		}
 	}
@@ -162,6 +175,30 @@ func (a Access) Parent() Securable {
 		return a.chain[n-2]
 	}
 	return Securable{}
+}
+
+// IDs is the ids of what exists on the path, from the metastore down.
+func (a Access) IDs() []string {
+	ids := make([]string, len(a.chain))
+	for i, s := range a.chain {
+		ids[i] = s.ID
+	}
+	return ids
+}
+
+// Hears reports whether the caller is told of what happens to the thing: it may see it, or, when the thing is gone, could
+// see it by what it holds on what is left above.
+func (a Access) Hears() bool {
+	leaf := len(a.path) - 1
+	if leaf == 0 || a.caller.Admin {
+		return true
+	}
+	for i, r := range a.path[:leaf] {
+		if need := passage(r.Type); need != "" && !a.holds(i, need) {
+			return false
+		}
+	}
+	return slices.ContainsFunc(Browse(a.path[leaf].Type), func(p Privilege) bool { return a.holds(leaf, p) })
 }
 
 // Caller is whom the access is of.

@@ -63,6 +63,8 @@ func TestWhoMayDoWhat(t *testing.T) {
 		"an admin may":                               {domain.Caller{Name: "a", Admin: true}, nil, chat, domain.Manage, ok},
 		"an admin learns what does not exist":        {domain.Caller{Name: "a", Admin: true}, nil, nothing, domain.Manage, "model main.demo.nothing does not exist"},
 		"an admin learns what schema does not exist": {domain.Caller{Name: "a", Admin: true}, nil, nowhere, domain.Manage, "schema main.nowhere does not exist"},
+		"nobody is an admin by name":                 {domain.Caller{Name: "admins"}, nil, endpoint, domain.Manage, "!needs MANAGE on endpoint faq"},
+		"the metastore's owners may all":             {domain.Caller{Name: "x", Groups: []string{"admins"}}, nil, chat, domain.Manage, ok},
 		"without anything, nothing is known":         {eve, nil, chat, domain.Execute, "needs USE_CATALOG on main"},
 		"the same for what does not exist":           {eve, nil, nothing, domain.Execute, "needs USE_CATALOG on main"},
 		"the same for a catalog that does not exist": {eve, nil, noWorld, domain.Execute, "needs USE_CATALOG on other"},
@@ -98,7 +100,7 @@ func TestWhoMayDoWhat(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			a := domain.NewAccess(c.caller, c.ref, world(), c.grants)
+			a := domain.NewAccess(c.caller, c.ref, world(), domain.Holdings(c.grants))
 			d := a.Decide(c.want)
 			err := a.Require("test", c.want)
 			switch {
@@ -155,7 +157,7 @@ func TestCreatingNeedsAPrivilegeOnTheParent(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			err := domain.NewAccess(domain.Caller{Name: "eve"}, c.ref, world(), c.grants).RequireCreate("test", domain.CreateModel)
+			err := domain.NewAccess(domain.Caller{Name: "eve"}, c.ref, world(), domain.Holdings(c.grants)).RequireCreate("test", domain.CreateModel)
 			require.Equal(t, c.kind, fault.KindOf(err), "%v", err)
 		})
 	}
@@ -193,6 +195,35 @@ func TestGrantChangesAreChecked(t *testing.T) {
 			} else {
 				require.Equal(t, fault.Invalid, fault.KindOf(err))
 			}
+		})
+	}
+}
+
+func TestEventsReachThoseWhoMaySeeTheirSubject(t *testing.T) {
+	t.Parallel()
+	chat, gone := domain.Ref{Type: domain.TypeModel, FullName: "main.demo.chat"}, domain.Ref{Type: domain.TypeModel, FullName: "main.demo.gone"}
+	pass := all(grant("main", "eve", domain.UseCatalog), grant("demo", "eve", domain.UseSchema))
+	eve := domain.Caller{Name: "eve"}
+	for name, c := range map[string]struct {
+		caller domain.Caller
+		grants []domain.Grant
+		about  domain.Ref
+		hears  bool
+	}{
+		"an admin":                          {domain.Caller{Name: "a", Admin: true}, nil, gone, true},
+		"a stranger":                        {eve, nil, chat, false},
+		"one who only passes":               {eve, pass, chat, false},
+		"one who may execute":               {eve, all(pass, grant("chat", "eve", domain.Execute)), chat, true},
+		"without passing":                   {eve, grant("chat", "eve", domain.Execute), chat, false},
+		"of what is gone, by what is above": {eve, all(pass, grant("demo", "eve", domain.Execute)), gone, true},
+		"of what is gone, otherwise not":    {eve, pass, gone, false},
+		"of the metastore, all":             {eve, nil, domain.Ref{Type: domain.TypeMetastore}, true},
+		"of an endpoint, who may query":     {eve, grant("faq", "eve", domain.Execute), domain.Ref{Type: domain.TypeEndpoint, FullName: "faq"}, true},
+		"of an endpoint, not others":        {eve, nil, domain.Ref{Type: domain.TypeEndpoint, FullName: "faq"}, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			require.Equal(t, c.hears, domain.NewAccess(c.caller, c.about, world(), domain.Holdings(c.grants)).Hears())
 		})
 	}
 }

@@ -138,15 +138,15 @@ func (w *wire) skip(n uint64) {
 	if w.err != nil {
 		return
 	}
-	if n > uint64(w.size-w.pos) { //nolint:gosec // pos never passes size
+	if n > uint64(w.size-w.pos) { // pos never passes size
 		w.fail(io.ErrUnexpectedEOF)
 		return
 	}
-	w.seek(w.pos + int64(n)) //nolint:gosec // at most size
+	w.seek(w.pos + int64(n)) // at most size
 }
 
 func (w *wire) text(n uint64) string {
-	if w.err != nil || n > uint64(w.size-w.pos) { //nolint:gosec // pos never passes size
+	if w.err != nil || n > uint64(w.size-w.pos) { // pos never passes size
 		w.fail(io.ErrUnexpectedEOF)
 		return ""
 	}
@@ -154,6 +154,6 @@ func (w *wire) text(n uint64) string {
 	if _, err := io.ReadFull(w.buf, b); err != nil {
 		w.fail(err)
 	}
-	w.pos += int64(n) //nolint:gosec // at most maxONNXText
+	w.pos += int64(n) // at most maxONNXText
 	return string(b)
 }

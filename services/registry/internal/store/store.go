@@ -66,6 +66,7 @@ type Reader interface {
 	Access
 	Lineage
 	Events
+	Blobs
 }
 
 // Tx is a transaction: everything that can be read and changed.
@@ -173,15 +174,21 @@ type Events interface {
 	Position(ctx context.Context) (int64, error)
 }
 
-// BlobChanges keeps the list of contents, which files refer to by digest. A content is pinned before a file refers to it;
-// one that nobody has referred to for a while is condemned, deleted from the bucket, and then forgotten. Condemned and
-// pinned exclude each other, so a content cannot be deleted from under a file.
-type BlobChanges interface {
-	// Pin says that a content is in use now. Aborted while it is condemned: the upload must be done again.
-	Pin(ctx context.Context, sha256 string, size int64, now time.Time) error
+// Blobs reads the list of contents, which files refer to by digest.
+type Blobs interface {
+	// Known returns those of the contents that are on the list.
+	Known(ctx context.Context, sha256s []string) (map[string]bool, error)
 	// Unused returns at most limit contents that no file refers to and that were last pinned before a time, and those that
 	// were condemned before it and not forgotten: whoever condemned them did not come back.
 	Unused(ctx context.Context, before time.Time, limit int) ([]string, error)
+}
+
+// BlobChanges changes the list of contents. A content is pinned before a file refers to it; one that nobody has referred
+// to for a while is condemned, deleted from the bucket, and then forgotten. Condemned and pinned exclude each other, so a
+// content cannot be deleted from under a file.
+type BlobChanges interface {
+	// Pin says that a content is in use now. Aborted while it is condemned: the upload must be done again.
+	Pin(ctx context.Context, sha256 string, size int64, now time.Time) error
 	// Condemn marks a content for deletion; a content that nobody has recorded is recorded as condemned. False when a file
 	// refers to it or when it was pinned, or condemned by another, at or after before.
 	Condemn(ctx context.Context, sha256 string, before, now time.Time) (bool, error)

@@ -2,6 +2,7 @@ package sqlstore
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/slipway-ai/slipway/pkg/fault"
@@ -19,13 +20,31 @@ func (t *transaction) Pin(ctx context.Context, sha256 string, size int64, now ti
 	return err
 }
 
-// Unused implements store.BlobChanges.
-func (t *transaction) Unused(ctx context.Context, before time.Time, limit int) ([]string, error) {
-	return collect(ctx, t.q, "registry.store.Unused", `select sha256 from blob b where touch_time < $1 and not exists (select 1 from model_file f where f.sha256 = b.sha256)
-		order by touch_time, sha256 limit $2`, []any{sqlkit.Micros(before), limit}, func(scan func(...any) error) (s string, err error) {
-		err = scan(&s)
-		return s, err
-	})
+// Known implements store.Blobs.
+func (r reader) Known(ctx context.Context, sha256s []string) (map[string]bool, error) {
+	known := make(map[string]bool, len(sha256s))
+	for some := range slices.Chunk(sha256s, maxList) {
+		var args arguments
+		list, err := collect(ctx, r.q, "registry.store.Known", `select sha256 from blob where sha256 in `+args.list(some), args, scanText)
+		if err != nil {
+			return nil, err
+		}
+		for _, s := range list {
+			known[s] = true
+		}
+	}
+	return known, nil
+}
+
+func scanText(scan func(...any) error) (s string, err error) {
+	err = scan(&s)
+	return s, err
+}
+
+// Unused implements store.Blobs.
+func (r reader) Unused(ctx context.Context, before time.Time, limit int) ([]string, error) {
+	return collect(ctx, r.q, "registry.store.Unused", `select sha256 from blob b where touch_time < $1 and not exists (select 1 from model_file f where f.sha256 = b.sha256)
+		order by touch_time, sha256 limit $2`, []any{sqlkit.Micros(before), limit}, scanText)
 }
 
 // Condemn implements store.BlobChanges.

@@ -171,15 +171,16 @@ func condemning(t *testing.T, db Database) {
 		})
 		return ok
 	}
-	unused := func(before time.Time) (list []string) {
-		update(t, s, func(ctx context.Context, tx store.Tx) (err error) {
-			list, err = tx.Unused(ctx, before, 10)
-			return err
-		})
+	unused := func(before time.Time) []string {
+		list, err := s.Unused(t.Context(), before, 10)
+		require.NoError(t, err)
 		return list
 	}
 	require.NoError(t, pin(7, now))
 	require.NoError(t, pin(8, later))
+	known, err := s.Known(t.Context(), []string{digest(5), digest(7), digest(99)})
+	require.NoError(t, err)
+	require.Equal(t, map[string]bool{digest(5): true, digest(7): true}, known)
 	require.Equal(t, []string{digest(7)}, unused(later), "5 and 6 are referred to, 8 is too young")
 
 	require.False(t, condemn(5, later.Add(time.Hour), later), "a file refers to it")
