@@ -133,6 +133,12 @@ func (c *cursor) take(n int, out *Vector) error {
 			}
 		}
 		k := min(n, c.page.n-c.pos)
+		if out.n == 0 && k == n && c.pos == 0 && k == c.page.n {
+			*out = *c.page // the whole page and nothing else: no need to copy
+			c.pos, c.next = k, c.next+int64(k)
+			c.page = nil
+			return nil
+		}
 		out.appendFrom(c.page, c.pos, c.pos+k)
 		c.pos += k
 		c.next += int64(k)
@@ -169,17 +175,38 @@ func (c *cursor) decodeFlat(p parquet.Page) (*Vector, error) {
 	if c.maxDef == 0 || len(defs) == 0 || dense.n == len(defs) {
 		return dense, nil
 	}
-	v := NewVector(c.t, len(defs))
-	at := 0
-	for _, d := range defs {
-		if d == c.maxDef {
-			v.appendFrom(dense, at, at+1)
-			at++
-		} else {
-			v.AppendNull()
-		}
+	v := &Vector{Type: c.t, n: len(defs), Valid: make([]bool, len(defs))}
+	for i, d := range defs {
+		v.Valid[i] = d == c.maxDef
 	}
-	return v, nil
+	switch v.class() {
+	case classInt:
+		v.Ints, err = spread(dense.Ints, v.Valid)
+	case classFloat:
+		v.Floats, err = spread(dense.Floats, v.Valid)
+	case classBool:
+		v.Bools, err = spread(dense.Bools, v.Valid)
+	default:
+		v.Strings, err = spread(dense.Strings, v.Valid)
+	}
+	return v, err
+}
+
+// spread puts dense values at the places that are valid.
+func spread[T any](dense []T, valid []bool) ([]T, error) {
+	out := make([]T, len(valid))
+	at := 0
+	for i, ok := range valid {
+		if !ok {
+			continue
+		}
+		if at == len(dense) {
+			return nil, fmt.Errorf("%d values for more valid rows", len(dense))
+		}
+		out[i] = dense[at]
+		at++
+	}
+	return out, nil
 }
 
 // decodeList makes a vector of arrays. Levels are those of any of the list
