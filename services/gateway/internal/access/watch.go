@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"github.com/slipway-ai/slipway/pkg/auth"
-	"github.com/slipway-ai/slipway/pkg/clock"
 	"github.com/slipway-ai/slipway/pkg/fault"
 	registryv1 "github.com/slipway-ai/slipway/proto/gen/go/slipway/registry/v1"
 )
@@ -25,25 +24,31 @@ const (
 func (c *Cache) Run(ctx context.Context) error {
 	ctx = auth.With(ctx, self)
 	position, pause := int64(fromNow), shortestPause
-	for ctx.Err() == nil {
-		came, err := c.follow(ctx, &position)
-		if ctx.Err() != nil {
-			return nil
-		}
-		if came {
+	for {
+		if c.attempt(ctx, &position) {
 			pause = shortestPause
 		}
-		switch fault.KindOf(err) {
-		case fault.Invalid, fault.NotFound, fault.FailedPrecondition, fault.DataLoss: // the place, not the way there, is wrong
-			position = fromNow
-		}
-		c.o.Log.LogAttrs(ctx, slog.LevelInfo, "registry events interrupted", slog.String("error", errorText(err)), slog.Duration("pause", pause))
-		if clock.Sleep(ctx, c.o.Clock, pause) != nil {
+		select {
+		case <-ctx.Done():
 			return nil
+		case <-c.o.Clock.After(pause):
 		}
 		pause = min(pause*pauseGrowth, longestPause)
 	}
-	return nil
+}
+
+// attempt follows one stream, and says in the log why it ended. It reports whether anything came.
+func (c *Cache) attempt(ctx context.Context, position *int64) (came bool) {
+	came, err := c.follow(ctx, position)
+	if ctx.Err() != nil {
+		return came
+	}
+	switch fault.KindOf(err) {
+	case fault.Invalid, fault.NotFound, fault.FailedPrecondition, fault.DataLoss: // the place, not the way there, is wrong
+		*position = fromNow
+	}
+	c.o.Log.LogAttrs(ctx, slog.LevelInfo, "registry events interrupted", slog.String("error", errorText(err)))
+	return came
 }
 
 // follow reads one stream to its end, and reports whether anything came.

@@ -20,7 +20,7 @@ const adminTokenComment = "made by the gateway for the machine's operator"
 func (f *Principals) FirstStart(ctx context.Context, file string, log *slog.Logger) error {
 	at := now(f.Clock)
 	created, err := f.Store.EnsurePrincipal(ctx, domain.Principal{
-		Name: domain.Admin, Kind: domain.User, Groups: []string{domain.Admins}, CreateTime: at, UpdateTime: at,
+		Name: domain.Admin, Kind: domain.User, Groups: []string{domain.Admins}, RequestsPerMinute: domain.Unlimited, CreateTime: at, UpdateTime: at,
 	})
 	if err != nil {
 		return err

@@ -94,7 +94,13 @@ func open(t *testing.T, change func(*front.Options), tlsConfig *tls.Config) *por
 	return p
 }
 
-func (p *port) call(t *testing.T, method, path, token string, headers ...string) (*http.Response, string) {
+// reply is an answer without its body.
+type reply struct {
+	StatusCode, ProtoMajor int
+	Header                 http.Header
+}
+
+func (p *port) call(t *testing.T, method, path, token string, headers ...string) (reply, string) {
 	t.Helper()
 	r, err := http.NewRequestWithContext(t.Context(), method, p.url+path, nil)
 	require.NoError(t, err)
@@ -112,7 +118,7 @@ func (p *port) call(t *testing.T, method, path, token string, headers ...string)
 	defer w.Body.Close()
 	b, err := io.ReadAll(w.Body)
 	require.NoError(t, err)
-	return w, string(b)
+	return reply{StatusCode: w.StatusCode, ProtoMajor: w.ProtoMajor, Header: w.Header}, string(b)
 }
 
 func TestEveryPathHasItsHandlerAndItsLock(t *testing.T) {

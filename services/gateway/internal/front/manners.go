@@ -64,7 +64,7 @@ func (m *manners) wrap(surface string, h http.Handler) http.Handler {
 		out := &recorder{ResponseWriter: w}
 		defer func() {
 			broke := recover()
-			if broke != nil && broke != http.ErrAbortHandler {
+			if broke != nil && !aborts(broke) {
 				broke = m.failed(out, r, broke)
 			}
 			who, err := notes()
@@ -81,12 +81,18 @@ func (m *manners) wrap(surface string, h http.Handler) http.Handler {
 				status = fault.HTTPStatus(fault.KindOf(err))
 			}
 			m.log(r, surface, status, time.Since(start), who.Name, err)
-			if broke == http.ErrAbortHandler {
+			if aborts(broke) {
 				panic(broke) // net/http breaks the connection, which is what the handler wanted
 			}
 		}()
 		h.ServeHTTP(out, r)
 	})
+}
+
+// aborts reports whether a panic asks net/http to break the connection.
+func aborts(p any) bool {
+	err, ok := p.(error)
+	return ok && errors.Is(err, http.ErrAbortHandler)
 }
 
 // failed answers for a handler that panicked. When the answer has begun, nothing but a broken connection can say that it

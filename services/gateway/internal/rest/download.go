@@ -100,7 +100,8 @@ func offsetOf(h http.Header) (offset int64, ranged bool) {
 
 func drain(w http.ResponseWriter, stream interface {
 	Recv() (*registryv1.DownloadArtifactResponse, error)
-}) error {
+},
+) error {
 	control := http.NewResponseController(w)
 	for {
 		m, err := stream.Recv()

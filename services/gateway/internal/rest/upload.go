@@ -67,7 +67,8 @@ func (a *API) upload(w http.ResponseWriter, r *http.Request, f artifactFile) err
 // pump sends the body in chunks. io.EOF means that the registry does not want more.
 func pump(w http.ResponseWriter, body io.Reader, stream interface {
 	Send(*registryv1.UploadArtifactRequest) error
-}) error {
+},
+) error {
 	control := http.NewResponseController(w)
 	for {
 		_ = control.SetReadDeadline(time.Now().Add(bodyWithin)) // a writer that cannot is a test's
