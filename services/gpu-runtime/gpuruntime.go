@@ -67,15 +67,15 @@ var (
 
 // New builds the service. On an error nothing stays open.
 func New(ctx context.Context, c Config, s boot.Settings) (_ *Service, err error) {
+	if _, err := c.Validate(); err != nil {
+		return nil, err
+	}
 	svc := &Service{log: s.Log, metrics: s.Telemetry.Metrics}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, svc.close())
 		}
 	}()
-	if _, err := c.Validate(); err != nil {
-		return nil, err
-	}
 	if err := os.MkdirAll(s.DataDir, 0o700); err != nil {
 		return nil, fault.Wrap("gpuruntime.New", fault.Unavailable, err, "the data folder %s cannot be made", s.DataDir)
 	}
@@ -98,7 +98,7 @@ func New(ctx context.Context, c Config, s boot.Settings) (_ *Service, err error)
 	svc.spawner = supervise.NewSpawner()
 	svc.node = flow.New(flow.Parts{
 		Log: s.Log, Clock: s.Clock,
-		Tracer: s.Telemetry.Tracer(Name), Worker: s.Telemetry.For("engine-worker").Tracer(Name), Propagator: s.Telemetry.Propagator,
+		Tracer: s.Telemetry.Tracer(Name), Worker: s.Telemetry.For("engine-worker").Tracer(Name),
 		Metrics: flow.NewMetrics(), Devices: svc.devices, Ledger: ledger.New(), Cache: models, Registry: peer.NewRegistry(svc.registry), Footprints: svc.store,
 		Pack:    func() (pack.Pack, error) { return pack.Find(pack.Here(c.Engine.Dir)) },
 		Engines: svc.engines(c, s),
@@ -113,7 +113,7 @@ func New(ctx context.Context, c Config, s boot.Settings) (_ *Service, err error)
 func (s *Service) engines(c Config, b boot.Settings) supervise.Options {
 	v := c.Supervise
 	return supervise.Options{
-		Executable: self(), Spawner: s.spawner, Log: b.Log, Clock: b.Clock, SocketDir: s.sockets,
+		Executable: self(), Spawner: s.spawner, Log: b.Log, Clock: b.Clock, SocketDir: s.sockets, Propagator: b.Telemetry.Propagator,
 		StartTimeout: v.StartTimeout.Std(), StallTimeout: v.StallTimeout.Std(), StepTimeout: v.StepTimeout.Std(), RestartWait: v.RestartWait.Std(), StopGrace: v.StopGrace.Std(),
 		RestartDelay: v.RestartDelay.Std(), RestartDelayMax: v.RestartDelayMax.Std(), CrashLimit: v.CrashLimit, StartLimit: min(startLimit, v.CrashLimit), Attempts: v.Attempts,
 	}

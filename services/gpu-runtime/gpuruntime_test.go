@@ -304,6 +304,21 @@ func TestAnEstimateReadsTheHeaderAndNotTheModel(t *testing.T) {
 	release()
 }
 
+func TestMoreRequestsAtOnceCostWhatWasPredicted(t *testing.T) {
+	t.Parallel()
+	n := start(t, nil)
+	version := n.registry.AddFile(t, enginetest.Model(t, "tiny2"))
+	load := func(instance string, parallel int32) *gpuruntimev1.Instance {
+		s := spec(version)
+		s.Parallel = parallel
+		return n.load(t, instance, s)
+	}
+	one, many := load("one", 1), load("many", 64)
+	grown := many.GetPredicted().GetKvCacheBytes() - one.GetPredicted().GetKvCacheBytes()
+	require.EqualValues(t, 63*512*4*2*(32+32)*2, grown)
+	require.InEpsilon(t, grown, many.GetObservedMemoryBytes()-one.GetObservedMemoryBytes(), 0.25, "the cache is where it was predicted; what two processes need beside it is the same")
+}
+
 func TestAnObservationMakesTheNextPredictionExact(t *testing.T) {
 	t.Parallel()
 	data := t.TempDir()

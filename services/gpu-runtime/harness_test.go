@@ -56,7 +56,7 @@ type options struct {
 }
 
 // start opens the door as a program does: New, a host, a module table.
-func start(t *testing.T, change func(*options)) *node {
+func start(t testing.TB, change func(*options)) *node {
 	t.Helper()
 	o := options{config: gpuruntime.Default(), data: t.TempDir()}
 	o.config.Engine.Dir = enginetest.Pack(t).Dir
@@ -104,7 +104,7 @@ func start(t *testing.T, change func(*options)) *node {
 }
 
 // asService is a context that is patient, as one of the platform's services.
-func asService(t *testing.T) context.Context {
+func asService(t testing.TB) context.Context {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), testkit.Patience)
 	t.Cleanup(cancel)
@@ -116,7 +116,7 @@ func spec(version int64) *gpuruntimev1.ModelSpec {
 }
 
 // load asks for an instance and waits until it is in a state.
-func (n *node) load(t *testing.T, instance string, s *gpuruntimev1.ModelSpec) *gpuruntimev1.Instance {
+func (n *node) load(t testing.TB, instance string, s *gpuruntimev1.ModelSpec) *gpuruntimev1.Instance {
 	t.Helper()
 	resp, err := n.LoadModel(asService(t), &gpuruntimev1.LoadModelRequest{InstanceId: instance, Spec: s})
 	require.NoError(t, err)
@@ -124,7 +124,7 @@ func (n *node) load(t *testing.T, instance string, s *gpuruntimev1.ModelSpec) *g
 	return n.await(t, instance, gpuruntimev1.InstanceState_INSTANCE_STATE_READY)
 }
 
-func (n *node) await(t *testing.T, instance string, state gpuruntimev1.InstanceState) *gpuruntimev1.Instance {
+func (n *node) await(t testing.TB, instance string, state gpuruntimev1.InstanceState) *gpuruntimev1.Instance {
 	t.Helper()
 	var last *gpuruntimev1.Instance
 	testkit.Eventually(t, testkit.Patience, func() bool {
@@ -139,7 +139,7 @@ func (n *node) await(t *testing.T, instance string, state gpuruntimev1.InstanceS
 }
 
 // tiny2 is a node with the model of the known answers, ready.
-func tiny2(t *testing.T, change func(*options)) *node {
+func tiny2(t testing.TB, change func(*options)) *node {
 	t.Helper()
 	n := start(t, change)
 	n.load(t, "tiny2", spec(n.registry.AddFile(t, enginetest.Model(t, "tiny2"))))

@@ -13,12 +13,12 @@ import (
 
 // Embed has an instance turn texts into vectors. An attempt that broke off is made again: vectors are all or nothing.
 func (n *Node) Embed(ctx context.Context, req *gpuruntimev1.EmbedRequest) (resp *gpuruntimev1.EmbedResponse, err error) {
-	i, err := n.enter(req.GetInstanceId())
+	i, view, err := n.enter(req.GetInstanceId())
 	if err != nil {
 		return nil, err
 	}
 	defer n.leave(i)
-	ctx, span := n.Tracer.Start(ctx, "embed", trace.WithAttributes(instanceAttributes(i.view)...),
+	ctx, span := n.Tracer.Start(ctx, "embed", trace.WithAttributes(instanceAttributes(view)...),
 		trace.WithAttributes(attribute.String("gen_ai.operation.name", "embeddings"), attribute.Int("slipway.inputs", len(req.GetInputs()))))
 	defer span.End()
 	began := time.Now()
@@ -28,7 +28,7 @@ func (n *Node) Embed(ctx context.Context, req *gpuruntimev1.EmbedRequest) (resp 
 		defer attempt.End()
 		asked := time.Now()
 		var err error
-		resp, err = w.Client().Embed(n.withTrace(ctx), req)
+		resp, err = w.Client().Embed(ctx, req)
 		n.tellWork(ctx, "engine embed", asked, nil, err)
 		return false, failSpan(attempt, err)
 	})

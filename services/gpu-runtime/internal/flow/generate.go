@@ -17,12 +17,12 @@ import (
 // Generate has an instance answer and sends the parts of the answer as they come. Requests and parts are in the words of
 // the engine's own protocol, which is the one our callers speak: nothing is translated on the way of a token.
 func (n *Node) Generate(ctx context.Context, req *gpuruntimev1.GenerateRequest, send func(*gpuruntimev1.GenerateResponse) error) error {
-	i, err := n.enter(req.GetInstanceId())
+	i, view, err := n.enter(req.GetInstanceId())
 	if err != nil {
 		return err
 	}
 	defer n.leave(i)
-	ctx, span := n.Tracer.Start(ctx, "generate", trace.WithAttributes(instanceAttributes(i.view)...), trace.WithAttributes(attribute.String("gen_ai.operation.name", "chat")))
+	ctx, span := n.Tracer.Start(ctx, "generate", trace.WithAttributes(instanceAttributes(view)...), trace.WithAttributes(attribute.String("gen_ai.operation.name", "chat")))
 	defer span.End()
 	began := time.Now()
 	var finish *gpuruntimev1.Finish
@@ -47,7 +47,7 @@ func (n *Node) try(ctx context.Context, w supervise.Worker, req *gpuruntimev1.Ge
 	defer span.End()
 	asked := time.Now()
 	defer func() { n.tellWork(ctx, "engine generate", asked, finish, err) }()
-	stream, err := w.Client().Generate(n.withTrace(ctx), req)
+	stream, err := w.Client().Generate(ctx, req)
 	if err != nil {
 		return nil, false, failSpan(span, err)
 	}

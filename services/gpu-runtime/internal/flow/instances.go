@@ -40,25 +40,25 @@ func missing(op, id string) error {
 	return fault.New(op, fault.NotFound, "this node has no instance %s", id).WithReason("INSTANCE_NOT_FOUND")
 }
 
-// enter lets a request into an instance, or says why not. Whoever entered must leave.
-func (n *Node) enter(id string) (*instance, error) {
+// enter lets a request into an instance, of which it also returns a snapshot, or says why not. Whoever entered must leave.
+func (n *Node) enter(id string) (*instance, domain.Instance, error) {
 	const op = "flow.enter"
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	i, ok := n.instances[id]
 	if !ok {
-		return nil, missing(op, id)
+		return nil, domain.Instance{}, missing(op, id)
 	}
 	switch i.view.State {
 	case domain.Ready, domain.Restarting:
 		i.running++
-		return i, nil
+		return i, i.view, nil
 	case domain.Loading:
-		return nil, fault.New(op, fault.Unavailable, "instance %s is being loaded", id).WithReason("INSTANCE_LOADING").WithRetryAfter(time.Second)
+		return nil, domain.Instance{}, fault.New(op, fault.Unavailable, "instance %s is being loaded", id).WithReason("INSTANCE_LOADING").WithRetryAfter(time.Second)
 	case domain.Failed:
-		return nil, fault.New(op, fault.Unavailable, "instance %s has failed: %s", id, i.view.Message).WithReason("INSTANCE_FAILED")
+		return nil, domain.Instance{}, fault.New(op, fault.Unavailable, "instance %s has failed: %s", id, i.view.Message).WithReason("INSTANCE_FAILED")
 	}
-	return nil, fault.New(op, fault.Unavailable, "instance %s is being unloaded", id).WithReason("INSTANCE_STOPPING")
+	return nil, domain.Instance{}, fault.New(op, fault.Unavailable, "instance %s is being unloaded", id).WithReason("INSTANCE_STOPPING")
 }
 
 // leave ends a request; the last one to leave a draining instance lets it go.

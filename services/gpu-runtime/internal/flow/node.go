@@ -10,7 +10,6 @@ import (
 	"sync"
 	"time"
 
-	"go.opentelemetry.io/otel/propagation"
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/slipway-ai/slipway/pkg/clock"
@@ -62,7 +61,6 @@ type Parts struct {
 	Clock      clock.Clock
 	Tracer     trace.Tracer // our spans
 	Worker     trace.Tracer // spans told on behalf of workers
-	Propagator propagation.TextMapPropagator
 	Metrics    *Metrics
 	Devices    Devices
 	Ledger     *ledger.Ledger

@@ -5,9 +5,7 @@ import (
 
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/codes"
-	"go.opentelemetry.io/otel/propagation"
 	"go.opentelemetry.io/otel/trace"
-	"google.golang.org/grpc/metadata"
 
 	"github.com/slipway-ai/slipway/pkg/auth"
 	"github.com/slipway-ai/slipway/pkg/fault"
@@ -24,17 +22,6 @@ func failSpan(span trace.Span, err error) error {
 		span.SetAttributes(attribute.String("error.type", fault.Reason(err)))
 	}
 	return err
-}
-
-// withTrace puts the trace into outgoing metadata. Workers are called without a tracing handler of their own, since one
-// span per try is told by the flow; the trace still goes along for their logs.
-func (n *Node) withTrace(ctx context.Context) context.Context {
-	carrier := propagation.MapCarrier{}
-	n.Propagator.Inject(ctx, carrier)
-	for k, v := range carrier {
-		ctx = metadata.AppendToOutgoingContext(ctx, k, v)
-	}
-	return ctx
 }
 
 func instanceAttributes(v domain.Instance) []attribute.KeyValue {

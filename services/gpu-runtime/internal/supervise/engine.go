@@ -210,7 +210,7 @@ func (e *Engine) raise(p *process, c worker.Config) error {
 			return errStopping
 		}
 	}
-	if err := p.connect(); err != nil {
+	if err := p.connect(e.opts); err != nil {
 		return err
 	}
 	probed := make(chan error, 1)

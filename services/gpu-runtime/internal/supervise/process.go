@@ -128,8 +128,8 @@ func (p *process) epitaph() string {
 }
 
 // connect dials the socket.
-func (p *process) connect() error {
-	conn, err := link.NewNetwork().Dial("unix:"+p.socket, link.TLS{}, rpc.DialOptions("gpu-runtime", nil)...)
+func (p *process) connect(o Options) error {
+	conn, err := link.NewNetwork().Dial("unix:"+p.socket, link.TLS{}, append(rpc.DialOptions("gpu-runtime", nil), sendTrace(o.Propagator)...)...)
 	if err != nil {
 		return err
 	}

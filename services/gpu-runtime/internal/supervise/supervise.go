@@ -15,6 +15,8 @@ import (
 	"log/slog"
 	"time"
 
+	"go.opentelemetry.io/otel/propagation"
+
 	"github.com/slipway-ai/slipway/pkg/clock"
 	gpuruntimev1 "github.com/slipway-ai/slipway/proto/gen/go/slipway/gpuruntime/v1"
 	"github.com/slipway-ai/slipway/services/gpu-runtime/internal/worker"
@@ -57,6 +59,7 @@ type Options struct {
 	Log        *slog.Logger
 	Clock      clock.Clock
 	SocketDir  string // a short path that only we may enter
+	Propagator propagation.TextMapPropagator
 
 	StartTimeout time.Duration // from the start of the process to the probe's token
 	StallTimeout time.Duration // without a report

@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"go.opentelemetry.io/otel/propagation"
+	"go.opentelemetry.io/otel/trace"
 
 	"github.com/slipway-ai/slipway/pkg/auth"
 	"github.com/slipway-ai/slipway/pkg/clock"
@@ -313,9 +315,14 @@ func TestTheWorkersLinesComeIntoTheLogUnderItsName(t *testing.T) {
 	var buf lockedBuffer
 	b := engine(t, func(o *supervise.Options, c *worker.Config) {
 		o.Log, c.LogLevel = slog.New(slog.NewTextHandler(&buf, &slog.HandlerOptions{Level: slog.LevelDebug})), "debug"
+		o.Propagator = propagation.TraceContext{}
 	})
 	ready(t, b)
+	span := trace.NewSpanContext(trace.SpanContextConfig{TraceID: trace.TraceID{0xab, 15: 1}, SpanID: trace.SpanID{7: 1}})
+	_, _, err := ask(trace.ContextWithSpanContext(patient(t), span), b, "Hello!", nil)
+	require.NoError(t, err)
 	b.Stop()
+	require.Contains(t, buf.String(), "trace_id=ab000000000000000000000000000001", "a call's lines name its trace")
 	require.Contains(t, buf.String(), "instance=test")
 	require.Contains(t, buf.String(), "engine says")
 	require.Contains(t, buf.String(), "llama_model_loader")
