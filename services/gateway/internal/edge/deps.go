@@ -2,13 +2,12 @@ package edge
 
 import (
 	"context"
+	"log/slog"
 	"net/http"
 	"time"
 
 	"go.opentelemetry.io/otel/propagation"
 	"go.opentelemetry.io/otel/trace"
-
-	"log/slog"
 
 	"github.com/slipway-ai/slipway/pkg/auth"
 	"github.com/slipway-ai/slipway/pkg/clock"
