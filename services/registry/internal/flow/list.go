@@ -29,7 +29,10 @@ type pageKey struct {
 }
 
 func decodePage(token string, list, of string) (pageKey, error) {
-	key := pageKey{List: list, Of: of}
+	if token == "" {
+		return pageKey{List: list, Of: of}, nil
+	}
+	var key pageKey
 	if err := page.Decode(token, &key); err != nil {
 		return pageKey{}, err
 	}
