@@ -38,19 +38,32 @@ func (db *DB) InTx(ctx context.Context, fn func(ctx context.Context, tx Tx) erro
 	pause := firstPause
 	for attempt := 1; ; attempt++ {
 		err := db.once(ctx, fn)
-		if conflict := conflictOf(err); conflict == "" || ctx.Err() != nil {
+		conflict := conflictOf(err)
+		switch {
+		case conflict == "":
 			span.SetAttributes(attribute.Int("sql.attempts", attempt))
 			return recordError(span, err)
-		} else if attempt == maxAttempts || conflict == conflictBusy && attempt >= busyAttempts {
+		case attempt == maxAttempts || conflict == conflictBusy && attempt >= busyAttempts:
 			db.log.LogAttrs(ctx, slog.LevelWarn, "transaction gave up", slog.String("conflict", conflict), slog.Int("attempts", attempt))
 			return recordError(span, gaveUp(conflict, err))
 		}
-		select {
-		case <-ctx.Done():
-			return recordError(span, fault.Wrap("sqlkit.InTx", fault.KindOf(ctx.Err()), errors.Join(ctx.Err(), err), "the transaction was given up"))
-		case <-time.After(rand.N(pause)):
+		if wait(ctx, rand.N(pause)) != nil {
+			return recordError(span, fault.Wrap("sqlkit.InTx", fault.KindOf(ctx.Err()), errors.Join(ctx.Err(), err), "the caller left while the transaction was tried again"))
 		}
 		pause = min(2*pause, longestPause)
+	}
+}
+
+// wait is nil after d, or the error of ctx when that ends first or has ended before.
+func wait(ctx context.Context, d time.Duration) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-time.After(d):
+		return nil
 	}
 }
 
@@ -73,11 +86,12 @@ func (db *DB) once(ctx context.Context, fn func(context.Context, Tx) error) (err
 	}
 	defer func() { _ = stx.Rollback() }() // after a commit it does nothing; after an error or a panic it does its work
 	tx := &transaction{tx: stx, dialect: db.dialect}
-	if err := fn(context.WithValue(ctx, txKey{}, tx), tx); err != nil {
+	err = fn(context.WithValue(ctx, txKey{}, tx), tx)
+	switch {
+	case tx.conflict != nil && conflictOf(err) == "":
+		return errors.Join(tx.conflict, err) // fn replaced it, or overlooked it: then a commit would quietly be a rollback
+	case err != nil:
 		return err
-	}
-	if tx.conflict != nil {
-		return tx.conflict // fn overlooked it; a commit would quietly be a rollback
 	}
 	return stx.Commit()
 }

@@ -149,8 +149,8 @@ func TestADeadlockIsTriedAgain(t *testing.T) {
 		})
 	}
 	wg.Wait()
-	require.EqualValues(t, 1, deadlocks.Load(), "PostgreSQL chose one victim")
-	require.EqualValues(t, 3, attempts.Load())
+	require.Positive(t, deadlocks.Load(), "PostgreSQL chose a victim")
+	require.Equal(t, 2+deadlocks.Load(), attempts.Load(), "each victim was tried once more")
 	require.EqualValues(t, 2, balance(t, db, "a"))
 	require.EqualValues(t, 2, balance(t, db, "b"))
 }
@@ -169,7 +169,6 @@ func TestASerializationFailureIsTriedAgain(t *testing.T) {
 			accounts(t, db, "a", "b")
 			var (
 				wg       sync.WaitGroup
-				failures atomic.Int32
 				together = meet(2)
 			)
 			// Write skew: each reads the sum and writes one of two rows. Only one order of the two is serial.
@@ -187,7 +186,6 @@ func TestASerializationFailureIsTriedAgain(t *testing.T) {
 						}
 						_, err := tx.ExecContext(ctx, `update account set balance = $1 where id = $2`, sum+1, id)
 						if pgCode(err) == "40001" {
-							failures.Add(1)
 							return hide(err)
 						}
 						return err
@@ -272,7 +270,7 @@ func TestNothingIsTriedAgainOnceTheCallerIsGone(t *testing.T) {
 		cancel()
 		return &pgconn.PgError{Code: "40001"}
 	})
-	require.Error(t, err)
+	require.True(t, fault.Is(err, fault.Canceled), "%v", err)
 	require.Equal(t, 1, attempts)
 
 	timed, cancel := context.WithTimeout(t.Context(), 30*time.Millisecond)
