@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"net"
+	"net/netip"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials"
@@ -98,6 +99,9 @@ func (svc *Service) know(ctx context.Context) error {
 	svc.services.principals = &api.PrincipalService{Flow: svc.principals}
 	svc.services.providers = &api.ProviderService{Flow: &flow.Providers{
 		Store: svc.store, Sealer: ring, Changed: svc.book.Changed, Clock: s.Clock, AllowLinkLocal: cfg.Providers.AllowLinkLocal,
+		Resolve: func(ctx context.Context, host string) ([]netip.Addr, error) {
+			return net.DefaultResolver.LookupNetIP(ctx, "ip", host)
+		},
 	}}
 	svc.services.requestLog = &api.RequestLogService{Log: svc.journal.Log()}
 	return nil

@@ -58,6 +58,15 @@ func BaseURL(raw string, allowLinkLocal bool) (string, error) {
 	return strings.TrimRight(u.String(), "/"), nil
 }
 
+// Host is the host name or address in a URL that BaseURL accepted.
+func Host(baseURL string) string {
+	u, err := url.Parse(baseURL)
+	if err != nil {
+		return ""
+	}
+	return u.Hostname()
+}
+
 // metadataNames are the names under which clouds serve a machine's credentials.
 var metadataNames = []string{"metadata", "metadata.google.internal", "metadata.goog", "instance-data", "instance-data.ec2.internal"}
 
@@ -79,8 +88,7 @@ var metadataAddresses = []netip.Addr{
 	netip.MustParseAddr("192.0.0.192"),     // Oracle Cloud
 }
 
-// MetadataAddress reports whether an address is link-local or serves a cloud machine's credentials. A dialler asks it
-// about what a provider's name resolved to.
+// MetadataAddress reports whether an address is link-local or serves a cloud machine's credentials.
 func MetadataAddress(a netip.Addr) bool {
 	a = a.Unmap().WithZone("")
 	if a.IsLinkLocalUnicast() || a.IsLinkLocalMulticast() {

@@ -4,6 +4,8 @@
 package flow
 
 import (
+	"context"
+	"net/netip"
 	"time"
 
 	"github.com/slipway-ai/slipway/pkg/auth"
@@ -51,6 +53,8 @@ type Providers struct {
 	Clock   clock.Clock
 	// AllowLinkLocal lets a provider be at a link-local or cloud metadata address.
 	AllowLinkLocal bool
+	// Resolve is what a host name means to this machine.
+	Resolve func(ctx context.Context, host string) ([]netip.Addr, error)
 }
 
 // PutProvider is the wanted state of a provider. An empty Key keeps the one that is stored.

@@ -1,7 +1,10 @@
 package flow_test
 
 import (
+	"context"
 	"log/slog"
+	"net"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"testing"
@@ -51,12 +54,23 @@ func newHouse(t *testing.T) *house {
 	ring, err := keys.OpenRing(t.Context(), "providers", master, h.store, h.clock)
 	require.NoError(t, err)
 	h.Principals = &flow.Principals{Store: h.store, Identities: h.who, Clock: h.clock, IDs: id.UUIDv7()}
-	h.providers = &flow.Providers{Store: h.store, Sealer: ring, Changed: func() { h.changes++ }, Clock: h.clock}
+	h.providers = &flow.Providers{Store: h.store, Sealer: ring, Changed: func() { h.changes++ }, Clock: h.clock, Resolve: resolve}
 	for _, name := range []string{"ana", "bob"} {
 		_, err := h.PutPrincipal(t.Context(), root, domain.Principal{Name: name, Kind: domain.User})
 		require.NoError(t, err)
 	}
 	return h
+}
+
+// resolve knows two names.
+func resolve(_ context.Context, host string) ([]netip.Addr, error) {
+	switch host {
+	case "elsewhere":
+		return []netip.Addr{netip.MustParseAddr("192.0.2.7")}, nil
+	case "innocent.example":
+		return []netip.Addr{netip.MustParseAddr("192.0.2.7"), netip.MustParseAddr("169.254.169.254")}, nil
+	}
+	return nil, &net.DNSError{Err: "no such host", Name: host, IsNotFound: true}
 }
 
 func requireReason(t *testing.T, want string, err error) {
@@ -270,7 +284,7 @@ func TestProvidersAreForAdmins(t *testing.T) {
 	for reason, want := range map[string]flow.PutProvider{
 		"NAME_INVALID":       {BaseURL: "https://x/v1"},
 		"BASE_URL_INVALID":   {Name: "x", BaseURL: "https://u:p@x/v1"},
-		"BASE_URL_FORBIDDEN": {Name: "x", BaseURL: "http://169.254.169.254/"},
+		"BASE_URL_FORBIDDEN": {Name: "x", BaseURL: "http://innocent.example/v1"},
 		"API_KEY_INVALID":    {Name: "x", BaseURL: "https://x/v1", Key: "a\nb"},
 	} {
 		_, err := h.providers.PutProvider(ctx, root, want)

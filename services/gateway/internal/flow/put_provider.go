@@ -2,6 +2,8 @@ package flow
 
 import (
 	"context"
+	"slices"
+	"time"
 
 	"github.com/slipway-ai/slipway/pkg/auth"
 	"github.com/slipway-ai/slipway/pkg/fault"
@@ -21,6 +23,9 @@ func (f *Providers) PutProvider(ctx context.Context, caller auth.Principal, want
 	if err != nil {
 		return domain.Provider{}, err
 	}
+	if err := f.checkAddress(ctx, url); err != nil {
+		return domain.Provider{}, err
+	}
 	p := domain.Provider{Name: want.Name, BaseURL: url, CreateTime: now(f.Clock)}
 	p.UpdateTime = p.CreateTime
 	var sealed domain.Sealed
@@ -37,4 +42,22 @@ func (f *Providers) PutProvider(ctx context.Context, caller auth.Principal, want
 	// Also after an error: the store may have done it and not been able to say so.
 	f.Changed()
 	return stored, err
+}
+
+// resolveWithin bounds the look at what a provider's name means.
+const resolveWithin = 2 * time.Second
+
+// checkAddress refuses a name behind which a forbidden address lies. A name that cannot be resolved is accepted: the
+// provider may not be up yet, or be known to other machines only.
+func (f *Providers) checkAddress(ctx context.Context, baseURL string) error {
+	if f.AllowLinkLocal {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, resolveWithin)
+	defer cancel()
+	addresses, err := f.Resolve(ctx, domain.Host(baseURL))
+	if err == nil && slices.ContainsFunc(addresses, domain.MetadataAddress) {
+		return fault.New("flow.PutProvider", fault.Invalid, "base_url points at a link-local or cloud metadata address").WithReason("BASE_URL_FORBIDDEN")
+	}
+	return nil
 }

@@ -126,10 +126,8 @@ func (a *Authenticator) identify(ctx context.Context, c caller) (auth.Principal,
 // lookup answers from memory, or asks the store once for all who ask at the same time.
 func (a *Authenticator) lookup(ctx context.Context, hash domain.TokenHash) (*answer, error) {
 	era, now := a.era.Load(), a.o.Clock.Now()
-	for _, cache := range []*lru.Cache[domain.TokenHash, *answer]{a.known, a.unknown} {
-		if x, ok := cache.Get(hash); ok && x.era == era && now.Sub(x.at) < a.o.TTL {
-			return x, nil
-		}
+	if x, ok := a.remembered(hash, era, now); ok {
+		return x, nil
 	}
 	// The era is part of the key: who comes after a change does not join those who asked before it.
 	key := fmt.Sprintf("%x %d", hash, era)
@@ -147,7 +145,20 @@ func (a *Authenticator) lookup(ctx context.Context, hash domain.TokenHash) (*ans
 	}
 }
 
+// remembered is an answer that is still believed.
+func (a *Authenticator) remembered(hash domain.TokenHash, era uint64, now time.Time) (*answer, bool) {
+	for _, cache := range []*lru.Cache[domain.TokenHash, *answer]{a.known, a.unknown} {
+		if x, ok := cache.Get(hash); ok && x.era == era && now.Sub(x.at) < a.o.TTL {
+			return x, true
+		}
+	}
+	return nil, false
+}
+
 func (a *Authenticator) load(ctx context.Context, hash domain.TokenHash, era uint64, now time.Time) (*answer, error) {
+	if x, ok := a.remembered(hash, era, now); ok { // a flight landed between our look and our take-off
+		return x, nil
+	}
 	token, who, err := a.o.Store.TokenByHash(ctx, hash)
 	x := &answer{era: era, at: now}
 	switch {
