@@ -137,8 +137,14 @@ func TestWrongValuesNameTheirPlaceAndNotThemselves(t *testing.T) {
 		o    config.Options
 		want string
 	}{
-		"file, wrong type":    {config.Options{File: file(t, "registry:\n  store: {max_conns: many}\n")}, "line 2"},
-		"file, bad duration":  {config.Options{File: file(t, "registry: {store: {timeout: 5}}\n")}, "5s"},
+		"file, wrong type":    {config.Options{File: file(t, "registry:\n  store: {max_conns: many}\n")}, ":2: registry.store.max_conns: want an integer"},
+		"file, bad duration":  {config.Options{File: file(t, "\nregistry: {store: {timeout: 5}}\n")}, `:2: registry.store.timeout: "5" is not a duration such as`},
+		"file, not a section": {config.Options{File: file(t, "registry: 3\n")}, ":1: registry: want a section"},
+		"file, not a list":    {config.Options{File: file(t, "registry: {webhooks: {url: x}}\n")}, ":1: registry.webhooks: want a list of section"},
+		"file, in a list":     {config.Options{File: file(t, "registry:\n  webhooks:\n  - {url: [x]}\n")}, ":3: registry.webhooks.url: want a string"},
+		"file, of peers":      {config.Options{File: file(t, "peers: {a: [x]}\n")}, ":1: peers.a: want a string"},
+		"file, secret astray": {config.Options{File: file(t, "registry: {ratio: hunter2}\n")}, ":1: registry.ratio: want a number"},
+		"file, all wrong":     {config.Options{File: file(t, "- listen\n")}, ":1: the file: want a section"},
 		"file, twice":         {config.Options{File: file(t, "listen: a\nlisten: b\n")}, "listen"},
 		"file, not yaml":      {config.Options{File: file(t, "a: [\n")}, "line"},
 		"environment":         {config.Options{Environ: []string{"SLIPWAY_REGISTRY_STORE_MAX_CONNS=many"}}, "SLIPWAY_REGISTRY_STORE_MAX_CONNS"},
@@ -155,6 +161,7 @@ func TestWrongValuesNameTheirPlaceAndNotThemselves(t *testing.T) {
 			require.True(t, fault.Is(err, fault.Invalid), "%v", err)
 			require.Contains(t, fault.Text(err), c.want)
 			require.NotContains(t, fault.Text(err), "\n")
+			require.NotContains(t, fault.Text(err), "hunter2")
 		})
 	}
 }

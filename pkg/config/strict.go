@@ -1,14 +1,16 @@
 package config
 
 import (
+	"errors"
 	"reflect"
 	"slices"
+	"strings"
 
 	"go.yaml.in/yaml/v3"
 )
 
-// checkKeys walks a parsed file beside the type it is meant for. The decoder's own strictness names the Go type and not
-// the place of the key, and knows nothing of near misses; an operator needs the reverse.
+// checkKeys walks a parsed file beside the type it is meant for. The decoder's own strictness names Go types and not the
+// places of keys, and knows nothing of near misses; an operator needs the reverse.
 func checkKeys(file, path string, n *yaml.Node, t reflect.Type) error {
 	for t.Kind() == reflect.Pointer {
 		t = t.Elem()
@@ -16,23 +18,53 @@ func checkKeys(file, path string, n *yaml.Node, t reflect.Type) error {
 	if n.Kind == yaml.AliasNode {
 		n = n.Alias
 	}
+	if n.Tag == "!!null" { // a key without a value leaves the default
+		return nil
+	}
 	switch {
-	case n.Kind == yaml.SequenceNode && t.Kind() == reflect.Slice:
+	case isSection(t):
+		if n.Kind != yaml.MappingNode {
+			return misfit(file, path, n, t)
+		}
+		return checkSection(file, path, n, t)
+	case t.Kind() == reflect.Slice && n.Kind == yaml.SequenceNode:
 		for _, item := range n.Content {
 			if err := checkKeys(file, path, item, t.Elem()); err != nil {
 				return err
 			}
 		}
-	case n.Kind == yaml.MappingNode && t.Kind() == reflect.Map:
+		return nil
+	case t.Kind() == reflect.Map && n.Kind == yaml.MappingNode:
 		for i := 0; i+1 < len(n.Content); i += 2 {
 			if err := checkKeys(file, path+n.Content[i].Value+".", n.Content[i+1], t.Elem()); err != nil {
 				return err
 			}
 		}
-	case n.Kind == yaml.MappingNode && isSection(t):
-		return checkSection(file, path, n, t)
+		return nil
 	}
-	return nil
+	return checkValue(file, path, n, t)
+}
+
+// checkValue tries a single value. A type that reads text says itself what it wants; of the others the decoder's
+// complaint would show the value, which may be a secret in the wrong place.
+func checkValue(file, path string, n *yaml.Node, t reflect.Type) error {
+	err := n.Decode(reflect.New(t).Interface())
+	var misfits *yaml.TypeError
+	switch {
+	case err == nil:
+		return nil
+	case n.Kind == yaml.ScalarNode && reflect.PointerTo(t).Implements(textUnmarshaler) && !errors.As(err, &misfits):
+		return invalid("%s:%d: %s: %s", file, n.Line, strings.TrimSuffix(path, "."), decodeText(err))
+	}
+	return misfit(file, path, n, t)
+}
+
+func misfit(file, path string, n *yaml.Node, t reflect.Type) error {
+	key := strings.TrimSuffix(path, ".")
+	if key == "" {
+		key = "the file"
+	}
+	return invalid("%s:%d: %s: want %s", file, n.Line, key, article(typeName(t)))
 }
 
 func checkSection(file, path string, n *yaml.Node, t reflect.Type) error {
@@ -101,4 +133,11 @@ func editDistance(a, b string) int {
 		}
 	}
 	return row[len(b)]
+}
+
+func article(noun string) string {
+	if strings.HasPrefix(noun, "i") {
+		return "an " + noun
+	}
+	return "a " + noun
 }

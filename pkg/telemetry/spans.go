@@ -3,6 +3,7 @@ package telemetry
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"sync"
 	"time"
 
@@ -22,7 +23,7 @@ type spans struct {
 	service map[string]*sdktrace.TracerProvider
 }
 
-func newSpans(ctx context.Context, c Config) (*spans, error) {
+func newSpans(ctx context.Context, c Config, log *slog.Logger) (*spans, error) {
 	s := &spans{ratio: c.SampleRatio}
 	if c.OTLPEndpoint == "" {
 		return s, nil
@@ -39,7 +40,7 @@ func newSpans(ctx context.Context, c Config) (*spans, error) {
 	if every <= 0 {
 		every = time.Second
 	}
-	s.batch = sdktrace.NewBatchSpanProcessor(exporter, sdktrace.WithBatchTimeout(every))
+	s.batch = sdktrace.NewBatchSpanProcessor(&reporter{SpanExporter: exporter, log: log}, sdktrace.WithBatchTimeout(every))
 	return s, nil
 }
 

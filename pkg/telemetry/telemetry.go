@@ -62,7 +62,7 @@ func Setup(ctx context.Context, c Config) (*Telemetry, error) {
 	if c.SampleRatio < 0 || c.SampleRatio > 1 {
 		return nil, fault.New("telemetry.Setup", fault.Invalid, "telemetry.sample_ratio must be from 0 to 1")
 	}
-	spans, err := newSpans(ctx, c)
+	spans, err := newSpans(ctx, c, named(handler, c.Service))
 	if err != nil {
 		return nil, err
 	}
