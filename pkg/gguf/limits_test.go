@@ -5,9 +5,10 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/stretchr/testify/require"
+
 	"github.com/slipway-ai/slipway/pkg/fault"
 	"github.com/slipway-ai/slipway/pkg/gguf"
-	"github.com/stretchr/testify/require"
 )
 
 func ptr(n uint64) *uint64 { return &n }

@@ -3,9 +3,10 @@ package gguf_test
 import (
 	"testing"
 
+	"github.com/stretchr/testify/require"
+
 	"github.com/slipway-ai/slipway/pkg/fault"
 	"github.com/slipway-ai/slipway/pkg/gguf"
-	"github.com/stretchr/testify/require"
 )
 
 func shapeOf(t *testing.T, f *file) gguf.Model {
