@@ -283,15 +283,22 @@ func open(t *testing.T, p *peers, dir string, change func(*gateway.Config)) *hou
 	require.NoError(t, err)
 	h.MountUI(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("ui")) }))
 	require.NoError(t, h.Start(t.Context()))
-	h.conn, err = grpc.NewClient(h.GRPCAddr(), grpc.WithTransportCredentials(insecure.NewCredentials()))
-	require.NoError(t, err)
+	h.conn = dial(t, h.GRPCAddr())
 	t.Cleanup(func() {
-		_ = h.conn.Close()
 		h.client.CloseIdleConnections()
 		h.shut(t)
 	})
 	testkit.Eventually(t, testkit.Patience, func() bool { return h.Ready(t.Context()) == nil }, "ready")
 	return h
+}
+
+// dial connects to a public gRPC port, as a stranger would.
+func dial(t *testing.T, address string) *grpc.ClientConn {
+	t.Helper()
+	conn, err := grpc.NewClient(address, grpc.WithTransportCredentials(insecure.NewCredentials()))
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = conn.Close() })
+	return conn
 }
 
 // shut stops the gateway, once or more.
