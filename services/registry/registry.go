@@ -36,6 +36,7 @@ type Service struct {
 	bucket *artifact.Bucket
 	head   *work.Head
 	loops  *lifecycle.Group
+	gauges *gauges
 	verbs  api.Verbs
 }
 
@@ -50,7 +51,14 @@ func New(ctx context.Context, cfg Config, s boot.Settings) (*Service, error) {
 		url = "sqlite://" + filepath.Join(s.DataDir, "registry.db")
 	}
 	var err error
-	if r.store, err = sqlstore.Open(ctx, url, sqlstore.Options{Log: s.Log, Tracers: s.Telemetry.Tracers, Committed: r.head.Advance}); err != nil {
+	if r.gauges, err = newGauges(s.Telemetry.Metrics); err != nil {
+		return nil, err
+	}
+	committed := func(position int64) {
+		r.head.Advance(position)
+		r.gauges.position.Set(float64(r.head.Position()))
+	}
+	if r.store, err = sqlstore.Open(ctx, url, sqlstore.Options{Log: s.Log, Tracers: s.Telemetry.Tracers, Committed: committed}); err != nil {
 		return nil, err
 	}
 	root := cfg.Artifacts.Root
@@ -72,7 +80,7 @@ func (r *Service) build(d flow.Desk) api.Verbs {
 		Prompts: flow.Prompts{Desk: d},
 		Grants:  flow.Grants{Desk: d},
 		Lineage: flow.Lineage{Desk: d},
-		Events:  flow.Events{Desk: d, Head: r.head, Heartbeat: r.cfg.Events.Heartbeat.Std(), SlowAfter: r.cfg.Events.SlowAfter.Std()},
+		Events:  flow.Events{Desk: d, Head: r.head, Heartbeat: r.cfg.Events.Heartbeat.Std(), SlowAfter: r.cfg.Events.SlowAfter.Std(), Watching: r.gauges.watching},
 	}
 }
 
@@ -86,7 +94,7 @@ func (r *Service) Start(context.Context) error {
 	})
 	r.loops.Go("sweep artifacts", work.Sweeper{
 		Store: r.store, Bucket: r.bucket, Clock: r.clock, Log: r.log,
-		Every: r.cfg.Artifacts.SweepEvery.Std(), After: r.cfg.Artifacts.SweepAfter.Std(),
+		Every: r.cfg.Artifacts.SweepEvery.Std(), After: r.cfg.Artifacts.SweepAfter.Std(), Swept: r.gauges.removed,
 	}.Run)
 	return nil
 }

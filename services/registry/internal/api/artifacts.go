@@ -63,10 +63,10 @@ func (s artifacts) DownloadArtifact(r *registryv1.DownloadArtifactRequest, strea
 	if err := stream.Send(&registryv1.DownloadArtifactResponse{Part: &registryv1.DownloadArtifactResponse_File{File: fileOut(f)}}); err != nil {
 		return err
 	}
-	buf := make([]byte, sendChunk)
 	for {
+		buf := make([]byte, sendChunk) // a new one each time: a message is gRPC's once it has been sent
 		n, err := io.ReadFull(content, buf)
-		if n > 0 { // Send has written the bytes into a buffer of its own when it returns
+		if n > 0 {
 			if err := stream.Send(&registryv1.DownloadArtifactResponse{Part: &registryv1.DownloadArtifactResponse_Chunk{Chunk: buf[:n]}}); err != nil {
 				return err
 			}

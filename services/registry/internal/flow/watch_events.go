@@ -20,6 +20,8 @@ type Events struct {
 	Head      Head
 	Heartbeat time.Duration // a watcher hears something at least this often
 	SlowAfter time.Duration // a watcher that takes nothing for this long is cut
+	// Watching is told of every watcher that comes (1) and goes (-1); nil tells nobody.
+	Watching func(change int)
 }
 
 // Heartbeat is the kind of what a watcher hears when nothing happens. Its position is the place up to which the watcher
@@ -53,6 +55,10 @@ func (e Events) Watch(ctx context.Context, after int64, send func(domain.Event) 
 		after = newest
 	case after < -1 || after > newest:
 		return fault.New(op, fault.Invalid, "there is no position %d yet, the newest is %d", after, newest).WithReason("POSITION_INVALID")
+	}
+	if e.Watching != nil {
+		e.Watching(1)
+		defer e.Watching(-1)
 	}
 	w := &watcher{Events: e, op: op, caller: c, place: after, queue: make(chan domain.Event, eventQueue), sent: make(chan error, 1)}
 	go w.deliver(send)

@@ -34,6 +34,13 @@ func (h *Head) Advance(position int64) {
 	h.changed = make(chan struct{})
 }
 
+// Position is how far the stream has come.
+func (h *Head) Position() int64 {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.position
+}
+
 // closed is what a question about the past gets.
 var closed = func() chan struct{} {
 	c := make(chan struct{})
@@ -52,14 +59,14 @@ func (h *Head) Beyond(position int64) <-chan struct{} {
 	return h.changed
 }
 
-// Position is how one asks the store.
-type Position interface {
+// Stream is what a head follows.
+type Stream interface {
 	Position(ctx context.Context) (int64, error)
 }
 
 // Follow asks the store every so often until ctx ends. A store that does not answer is asked again: watchers wait, and
 // readiness says that the store is away.
-func (h *Head) Follow(ctx context.Context, s Position, c clock.Clock, every time.Duration, log *slog.Logger) error {
+func (h *Head) Follow(ctx context.Context, s Stream, c clock.Clock, every time.Duration, log *slog.Logger) error {
 	tick := c.NewTicker(every)
 	defer tick.Stop()
 	for {

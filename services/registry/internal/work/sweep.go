@@ -27,6 +27,8 @@ type Sweeper struct {
 	Log    *slog.Logger
 	Every  time.Duration
 	After  time.Duration // more than the longest upload takes
+	// Swept is told how many objects a sweep removed; nil tells nobody.
+	Swept func(removed int)
 }
 
 const sweepBatch = 200
@@ -37,6 +39,9 @@ func (s Sweeper) Run(ctx context.Context) error {
 	defer tick.Stop()
 	for {
 		removed, err := s.Sweep(ctx)
+		if s.Swept != nil {
+			s.Swept(removed)
+		}
 		switch {
 		case ctx.Err() != nil:
 			return ctx.Err()
