@@ -1,28 +1,21 @@
 package rest
 
 import (
-	_ "embed"
 	"encoding/json"
 	"maps"
 	"net/http"
 	"slices"
 
 	"github.com/slipway-ai/slipway/pkg/fault"
+	"github.com/slipway-ai/slipway/proto"
 )
-
-// The document is generated with the protos; this copy is here because Go embeds only what lies below. A test keeps the
-// two the same.
-//
-//go:generate cp ../../../../proto/gen/openapi/slipway.swagger.json openapi/slipway.swagger.json
-//go:embed openapi/slipway.swagger.json
-var swagger []byte
 
 // OpenAPI is the handler of the API's description: what was generated, and what no generator knows: its name and version,
 // how one authenticates, the shape of errors, and the artifacts.
 func OpenAPI(version string) (http.Handler, error) {
 	const op = "rest.OpenAPI"
 	var doc map[string]any
-	if err := json.Unmarshal(swagger, &doc); err != nil {
+	if err := json.Unmarshal(proto.OpenAPI, &doc); err != nil {
 		return nil, fault.Wrap(op, fault.Internal, err, "the API's description cannot be read")
 	}
 	doc["info"] = map[string]any{"title": "Slipway", "version": version, "description": "Package, serve, route and watch GenAI applications."}

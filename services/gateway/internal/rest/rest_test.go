@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"io"
 	"net/http"
-	"os"
 	"strings"
 	"testing"
 
@@ -171,9 +170,4 @@ func TestTheDescriptionIsTheGeneratedOneAndMore(t *testing.T) {
 		name, _, _ := bytes.Cut(reference, []byte(`"`))
 		require.Contains(t, doc.Definitions, string(name))
 	}
-	generated, err := os.ReadFile("../../../../proto/gen/openapi/slipway.swagger.json")
-	require.NoError(t, err)
-	here, err := os.ReadFile("openapi/slipway.swagger.json")
-	require.NoError(t, err)
-	require.True(t, bytes.Equal(generated, here), "the copy is old: go generate ./internal/rest")
 }
