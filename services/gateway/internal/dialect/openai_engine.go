@@ -36,9 +36,16 @@ func (r *Request) supported(*Chat) error {
 		field Field
 		what  string
 	}{
-		{FieldTools, "tools"}, {FieldToolChoice, "tool calls"}, {FieldFunctions, "functions"}, {FieldFunctionCall, "functions"},
-		{FieldLogprobs, "log probabilities"}, {FieldTopLogprobs, "log probabilities"}, {FieldLogitBias, "a logit bias"},
-		{FieldAudio, "audio"}, {FieldPrompt, "a raw prompt beside messages"}, {FieldInput, "input beside messages"},
+		{FieldTools, "tools"},
+		{FieldToolChoice, "tool calls"},
+		{FieldFunctions, "functions"},
+		{FieldFunctionCall, "functions"},
+		{FieldLogprobs, "log probabilities"},
+		{FieldTopLogprobs, "log probabilities"},
+		{FieldLogitBias, "a logit bias"},
+		{FieldAudio, "audio"},
+		{FieldPrompt, "a raw prompt beside messages"},
+		{FieldInput, "input beside messages"},
 	} {
 		if asked(r.raw(u.field)) {
 			return unsupported(u.field.String(), u.what)

@@ -69,18 +69,14 @@ func (x *exchange) readBody() error {
 	if x.r.ContentLength > int64(x.Settings.MaxBody) {
 		return x.tooLarge()
 	}
-	b := x.buffer()
-	if need := int(x.size) + 1; cap(b) < need { // one more byte, so that the end is seen without growing
-		x.recycle(b)
-		b = make([]byte, 0, need)
-	}
+	b := sized(x.buf.body, int(x.size)+1) // one more byte, so that the end is seen without growing
 	for {
 		if len(b) == cap(b) {
 			b = append(b, 0)[:len(b)]
 		}
 		n, err := x.r.Body.Read(b[len(b):min(cap(b), x.Settings.MaxBody+1)])
 		b = b[:len(b)+n]
-		x.body = b
+		x.buf.body, x.body = b, b
 		x.size = max(x.size, int64(len(b)))
 		switch {
 		case len(b) > x.Settings.MaxBody:
@@ -94,6 +90,14 @@ func (x *exchange) readBody() error {
 	}
 }
 
+// sized is an empty buffer with room for n bytes, b if that will do.
+func sized(b []byte, n int) []byte {
+	if cap(b) < n {
+		return make([]byte, 0, max(n, 8<<10))
+	}
+	return b[:0]
+}
+
 func (x *exchange) tooLarge() error {
 	x.w.Header()["Connection"] = []string{"close"} // the rest of the body is not worth reading
 	return fault.New("edge.readBody", fault.TooLarge, "the body is larger than %d bytes", x.Settings.MaxBody).WithReason("BODY_TOO_LARGE")
@@ -104,7 +108,6 @@ func (x *exchange) read() error {
 	if err := x.req.Scan(x.body); err != nil {
 		return err
 	}
-	x.scanned = true
 	var err error
 	if x.stream, x.wantUsage, err = x.req.Stream(); err != nil {
 		return err

@@ -19,24 +19,21 @@ func (x *exchange) chat(req *dialect.Request) error {
 	if x.stream {
 		return x.try(func(ctx context.Context, i *route.Instance) error { return x.streamChat(ctx, i, c) })
 	}
-	var text []byte
-	defer func() { x.recycle(text) }()
 	var end *upstream.End
 	// Until the whole answer is there its caller has seen nothing, so an engine's death at any point can be made good.
 	err = x.try(func(ctx context.Context, i *route.Instance) error {
-		x.recycle(text)
-		text, end, err = x.collect(ctx, i, c)
+		end, err = x.collect(ctx, i, c)
 		return err
 	})
 	if err != nil {
 		return err
 	}
-	x.keep(string(text))
+	keep(x, x.buf.answer)
 	x.ended(end)
 	a := x.answerHead()
-	a.Text, a.Finish, a.Usage = string(text), end.Finish, end.Usage
-	body := dialect.AppendCompletion(x.buffer(), a)
-	defer func() { x.recycle(body) }()
+	a.Text, a.Finish, a.Usage = string(x.buf.answer), end.Finish, end.Usage
+	body := dialect.AppendCompletion(x.buf.out, a)
+	x.buf.out = body
 	if err := x.settle(http.StatusOK, "", body); err != nil {
 		return err
 	}
@@ -44,24 +41,24 @@ func (x *exchange) chat(req *dialect.Request) error {
 	return nil
 }
 
-// collect reads an answer to its end.
-func (x *exchange) collect(ctx context.Context, i *route.Instance, c dialect.Chat) (text []byte, end *upstream.End, err error) {
-	defer x.waiting()()
+// collect reads an answer to its end, into the answer buffer.
+func (x *exchange) collect(ctx context.Context, i *route.Instance, c dialect.Chat) (*upstream.End, error) {
+	defer x.waitedSince(x.Clock.Now())
+	x.buf.answer = x.buf.answer[:0]
 	g, err := x.Engines.Generate(ctx, i, x.id, c)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	text = x.buffer()
 	for {
 		piece, end, err := g.Next()
 		if err != nil || end != nil {
-			return text, end, err
+			return end, err
 		}
 		if piece != "" {
 			x.firstToken()
 		}
-		if text = append(text, piece...); len(text) > x.Settings.MaxAnswer {
-			return text, nil, fault.New("edge.collect", fault.TooLarge, "the answer is larger than %d bytes", x.Settings.MaxAnswer).WithReason("ANSWER_TOO_LARGE")
+		if x.buf.answer = append(x.buf.answer, piece...); len(x.buf.answer) > x.Settings.MaxAnswer {
+			return nil, fault.New("edge.collect", fault.TooLarge, "the answer is larger than %d bytes", x.Settings.MaxAnswer).WithReason("ANSWER_TOO_LARGE")
 		}
 	}
 }
@@ -73,26 +70,25 @@ func (x *exchange) streamChat(ctx context.Context, i *route.Instance, c dialect.
 		return err
 	}
 	chunks := dialect.NewChunks(x.answerHead(), x.wantUsage)
-	out := x.buffer()
-	defer func() { x.recycle(out) }()
 	for {
-		over := x.waiting()
+		from := x.Clock.Now()
 		text, end, err := g.Next()
-		over()
+		x.waitedSince(from)
 		if err != nil {
 			return err
 		}
-		out = out[:0]
+		out := x.buf.out[:0]
 		if !x.wrote && (text != "" || end != nil) {
 			x.open()
 			out = chunks.AppendRole(out)
 		}
 		if text != "" {
 			x.firstToken()
-			x.keep(text)
+			keep(x, text)
 			x.out.pieces++
 			out = chunks.AppendDelta(out, text)
 		}
+		x.buf.out = out
 		if end == nil {
 			x.push(out)
 			continue

@@ -6,6 +6,8 @@ import (
 	"sync"
 	"time"
 
+	"go.opentelemetry.io/otel/trace"
+
 	"github.com/slipway-ai/slipway/services/gateway/internal/limit"
 )
 
@@ -13,7 +15,6 @@ import (
 type Edge struct {
 	Deps
 	exchanges sync.Pool // of *exchange
-	buffers   sync.Pool // of *[]byte
 	strangers *limit.Limiter
 }
 
@@ -71,19 +72,19 @@ type destination struct {
 	endpoint string // empty: the body's model says it
 	entity   string // a served entity asked for by name
 	model    string // of /v1/models/{id}
-	route    string // the path's pattern, for spans
+	route    string // method and pattern, which names the span
 }
 
 // match reads a path. The names in it are checked against the routing table later, never against a pattern here.
 func match(path string) (destination, bool) {
 	if rest, ok := strings.CutPrefix(path, "/v1/"); ok {
-		return openAIPath(rest, "/v1/")
+		return openAIPath(rest, &rootRoutes)
 	}
 	rest, ok := strings.CutPrefix(path, "/serving-endpoints/")
 	if !ok {
 		return destination{}, false
 	}
-	if d, ok := openAIPath(rest, "/serving-endpoints/"); ok { // the base URL that Databricks' own helper makes
+	if d, ok := openAIPath(rest, &servingRoutes); ok { // the base URL that Databricks' own helper makes
 		return d, true
 	}
 	name, rest, _ := strings.Cut(rest, "/")
@@ -92,48 +93,45 @@ func match(path string) (destination, bool) {
 	}
 	switch {
 	case rest == "invocations":
-		return destination{task: taskInvoke, surface: databricks, endpoint: name, route: "/serving-endpoints/{name}/invocations"}, true
+		return destination{task: taskInvoke, surface: databricks, endpoint: name, route: "POST /serving-endpoints/{name}/invocations"}, true
 	case strings.HasPrefix(rest, "served-models/") && strings.HasSuffix(rest, "/invocations"):
 		entity := strings.TrimSuffix(strings.TrimPrefix(rest, "served-models/"), "/invocations")
 		return destination{
 			task: taskInvoke, surface: databricks, endpoint: name, entity: entity,
-			route: "/serving-endpoints/{name}/served-models/{served_model_name}/invocations",
+			route: "POST /serving-endpoints/{name}/served-models/{served_model_name}/invocations",
 		}, entity != "" && !strings.Contains(entity, "/")
 	}
-	d, ok := openAIPath(strings.TrimPrefix(rest, "v1/"), "/serving-endpoints/{name}/")
+	d, ok := openAIPath(strings.TrimPrefix(rest, "v1/"), &endpointRoutes)
 	d.endpoint = name
 	return d, ok && d.task != taskModels
 }
 
-func openAIPath(rest, prefix string) (destination, bool) {
+// openAIRoutes are the names of OpenAI's paths below a prefix.
+type openAIRoutes struct{ chat, embeddings, models, model string }
+
+// The prefixes under which OpenAI's paths are found.
+var (
+	rootRoutes     = openAIRoutes{"POST /v1/chat/completions", "POST /v1/embeddings", "GET /v1/models", "GET /v1/models/{id}"}                                                                                         //nolint:gochecknoglobals // a constant that the language cannot write
+	servingRoutes  = openAIRoutes{"POST /serving-endpoints/chat/completions", "POST /serving-endpoints/embeddings", "GET /serving-endpoints/models", "GET /serving-endpoints/models/{id}"}                             //nolint:gochecknoglobals // likewise
+	endpointRoutes = openAIRoutes{"POST /serving-endpoints/{name}/chat/completions", "POST /serving-endpoints/{name}/embeddings", "GET /serving-endpoints/{name}/models", "GET /serving-endpoints/{name}/models/{id}"} //nolint:gochecknoglobals // likewise
+)
+
+func openAIPath(rest string, routes *openAIRoutes) (destination, bool) {
 	switch {
 	case rest == "chat/completions":
-		return destination{task: taskChat, route: prefix + rest}, true
+		return destination{task: taskChat, route: routes.chat}, true
 	case rest == "embeddings":
-		return destination{task: taskEmbed, route: prefix + rest}, true
+		return destination{task: taskEmbed, route: routes.embeddings}, true
 	case rest == "models":
-		return destination{task: taskModels, route: prefix + rest}, true
+		return destination{task: taskModels, route: routes.models}, true
 	case strings.HasPrefix(rest, "models/") && !strings.Contains(rest[len("models/"):], "/"):
-		return destination{task: taskModels, model: rest[len("models/"):], route: prefix + "models/{id}"}, true
+		return destination{task: taskModels, model: rest[len("models/"):], route: routes.model}, true
 	}
 	return destination{}, false
 }
 
-// maxBuffer bounds what the pools hold on to.
-const maxBuffer = 1 << 20
-
-func (e *Edge) buffer() []byte {
-	if b, ok := e.buffers.Get().(*[]byte); ok {
-		return (*b)[:0]
-	}
-	return make([]byte, 0, 8<<10)
-}
-
-func (e *Edge) recycle(b []byte) {
-	if cap(b) > 0 && cap(b) <= maxBuffer {
-		e.buffers.Put(&b)
-	}
-}
+// asServer marks a span as a server's.
+var asServer = []trace.SpanStartOption{trace.WithSpanKind(trace.SpanKindServer)} //nolint:gochecknoglobals // a constant that the language cannot write
 
 // strangersRate is how many unauthenticated requests become rows: enough to see an attack, too few for the attack to fill the
 // log. The others are counted.

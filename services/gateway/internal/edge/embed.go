@@ -22,7 +22,7 @@ func (x *exchange) embed(req *dialect.Request) error {
 		if err := dimensions(e.Dimensions, i.EmbeddingLength()); err != nil {
 			return err
 		}
-		defer x.waiting()()
+		defer x.waitedSince(x.Clock.Now())
 		vectors, usage, err = x.Engines.Embed(ctx, i, x.id, e.Inputs)
 		return err
 	})
@@ -33,8 +33,8 @@ func (x *exchange) embed(req *dialect.Request) error {
 	if err := dimensions(e.Dimensions, len(vectors[0])); err != nil {
 		return err
 	}
-	body := dialect.AppendEmbeddings(x.buffer(), x.model, vectors, e.Base64, usage)
-	defer func() { x.recycle(body) }()
+	body := dialect.AppendEmbeddings(x.buf.out, x.model, vectors, e.Base64, usage)
+	x.buf.out = body
 	if err := x.settle(http.StatusOK, "", body); err != nil {
 		return err
 	}

@@ -28,10 +28,13 @@ type exchange struct {
 	r  *http.Request
 	to destination
 
-	ctx   context.Context //nolint:containedctx // an exchange is one call, its methods are that call's steps
-	end   context.CancelFunc
-	span  trace.Span
-	start time.Time
+	ctx      context.Context //nolint:containedctx // an exchange is one call, its methods are that call's steps
+	span     trace.Span
+	parent   string // the span as W3C writes it, empty when there is none
+	start    time.Time
+	deadline time.Time
+	peers    context.Context //nolint:containedctx // ctx for calls to peers, made when it is first needed
+	end      context.CancelFunc
 
 	id       string // ours
 	clientID string // the caller's own
@@ -41,12 +44,11 @@ type exchange struct {
 	known     bool
 	quota     limit.Decision
 
-	body      []byte // from the pool
+	buf       buffers
+	body      []byte // what came; nil before it has
 	size      int64  // of the body
 	req       dialect.Request
-	scanned   bool
 	rendered  dialect.Request // the request that a prompt made of it
-	scratch   []byte          // rendered's body, from the pool
 	model     string          // as the caller named it
 	stream    bool
 	wantUsage bool
@@ -61,12 +63,10 @@ type exchange struct {
 	ticket  wal.Ticket
 	begun   bool
 	settled bool
-	wrote   bool   // the answer's head is out
-	done    func() // counts it out of those in flight
-
-	out    outcome
-	record *monitorv1.InferenceRecord
-	moment *timestamppb.Timestamp
+	wrote   bool // the answer's head is out
+	out     outcome
+	record  *monitorv1.InferenceRecord
+	moment  *timestamppb.Timestamp
 }
 
 // outcome is what became of the request.
@@ -75,7 +75,6 @@ type outcome struct {
 	counted  bool
 	finish   string
 	response []byte // an answer that was not streamed, as it was sent
-	text     []byte // from the pool; the answer's text as far as a row keeps it
 	chars    int    // bytes of all its text
 	pieces   int64  // in which an engine sent it
 	sent     int64  // bytes of the answer
@@ -94,29 +93,32 @@ func (e *Edge) enter(w http.ResponseWriter, r *http.Request, to destination) *ex
 	}
 	*x = exchange{
 		Edge: e, w: w, r: r, to: to, start: e.Clock.Now(), id: e.IDs.New(), bucket: -1,
-		req: x.req, rendered: x.rendered, record: x.record, moment: x.moment,
+		buf: x.buf, req: x.req, rendered: x.rendered, record: x.record, moment: x.moment,
 	}
+	x.deadline = x.start.Add(e.Settings.Timeout)
 	x.moment.Seconds, x.moment.Nanos = x.start.Unix(), int32(x.start.Nanosecond()/1000*1000) //nolint:gosec // below 1e9
 	x.clientID, x.session = x.header(clientIDHeaders), x.header(sessionHeaders)
 	ctx := r.Context()
 	if len(r.Header["Traceparent"]) > 0 {
 		ctx = e.Propagator.Extract(ctx, carrier(r.Header))
 	}
-	ctx, x.span = e.Tracer.Start(ctx, r.Method+" "+to.route, trace.WithSpanKind(trace.SpanKindServer))
-	x.ctx, x.end = context.WithTimeout(ctx, e.Settings.Timeout)
-	x.done = e.Meter.Enter()
+	x.ctx, x.span = e.Tracer.Start(ctx, to.route, asServer...)
+	if c := x.span.SpanContext(); c.IsValid() {
+		x.parent = traceparent(c)
+	}
+	e.Meter.Enter()
 	return x
 }
 
 func (e *Edge) leave(x *exchange) {
-	x.done()
-	x.end()
-	x.span.End()
-	for _, b := range [...][]byte{x.body, x.scratch, x.out.text} {
-		e.recycle(b)
+	e.Meter.Leave()
+	if x.end != nil {
+		x.end()
 	}
-	x.w, x.r, x.ctx, x.span, x.out = nil, nil, nil, nil, outcome{}
-	x.body, x.scratch, x.table, x.endpoint, x.entity = nil, nil, nil, nil, nil
+	x.span.End()
+	x.buf.clear()
+	// What is left refers to the request's memory; a pool must not keep that alive.
+	*x = exchange{buf: x.buf, req: x.req, rendered: x.rendered, record: x.record, moment: x.moment}
 	e.exchanges.Put(x)
 }
 
@@ -196,18 +198,18 @@ func (x *exchange) conclude(err error) {
 }
 
 // peer is the context for calls to other services: the gateway asks for itself, since the caller's right has been decided,
-// and names the request.
+// and names the request. It ends with the caller, and at the request's deadline.
 func (x *exchange) peer() context.Context {
-	return rpc.WithRequestID(auth.With(x.ctx, gateway), x.id)
+	if x.peers == nil {
+		x.peers, x.end = context.WithDeadline(rpc.WithRequestID(auth.With(x.ctx, gateway), x.id), x.deadline)
+	}
+	return x.peers
 }
 
 var gateway = auth.Service("gateway") //nolint:gochecknoglobals // a constant that the language cannot write
 
-// waiting measures time that others take.
-func (x *exchange) waiting() (over func()) {
-	from := x.Clock.Now()
-	return func() { x.out.waited += x.Clock.Now().Sub(from) }
-}
+// waitedSince adds to the time that others took.
+func (x *exchange) waitedSince(from time.Time) { x.out.waited += x.Clock.Now().Sub(from) }
 
 // firstToken notes when the answer's first token came.
 func (x *exchange) firstToken() {
@@ -217,12 +219,9 @@ func (x *exchange) firstToken() {
 }
 
 // keep notes text of the answer, as much as a row keeps.
-func (x *exchange) keep(text string) {
+func keep[T string | []byte](x *exchange, text T) {
 	x.out.chars += len(text)
-	if room := x.Settings.KeepText + 1 - len(x.out.text); room > 0 { // one more, so that the journal sees that it was cut
-		if x.out.text == nil {
-			x.out.text = x.buffer()
-		}
-		x.out.text = append(x.out.text, text[:min(len(text), room)]...)
+	if room := x.Settings.KeepText + 1 - len(x.buf.text); room > 0 { // one more, so that the journal sees that it was cut
+		x.buf.text = append(x.buf.text, text[:min(len(text), room)]...)
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"io"
 	"mime"
 	"net/http"
+	"os"
 	"strconv"
 	"time"
 
@@ -24,22 +25,21 @@ func (x *exchange) external(req *dialect.Request) error {
 	if !ok {
 		return fault.New("edge.external", fault.Unavailable, "the provider of %s is not configured", x.entity.Name).WithReason("PROVIDER_MISCONFIGURED")
 	}
-	body := req.AppendBody(x.buffer(), dialect.Rewrite{Model: to.Model, ForceUsage: x.stream})
-	defer func() { x.recycle(body) }()
+	body := req.AppendBody(x.buf.ask, dialect.Rewrite{Model: to.Model, ForceUsage: x.stream})
+	x.buf.ask = body
 	path := "/chat/completions"
 	if x.to.task == taskEmbed {
 		path = "/embeddings"
 	}
-	span := x.callSpan(to.Provider, to.Model)
+	span, parent := x.callSpan(to.Provider, to.Model)
 	defer span.End()
-	c := span.SpanContext()
 	call := upstream.Call{
-		BaseURL: provider.BaseURL, Path: path, Key: provider.Key, Body: body, Stream: x.stream, RequestID: x.id,
-		Traceparent: traceparent(c), Tracestate: c.TraceState().String(),
+		BaseURL: provider.BaseURL, Path: path, Key: provider.Key, Body: body, Stream: x.stream, RequestID: x.id, Deadline: x.deadline,
+		Traceparent: parent, Tracestate: span.SpanContext().TraceState().String(),
 	}
-	over := x.waiting()
+	from := x.Clock.Now()
 	answer, err := x.HTTP.Do(x.ctx, &call)
-	over()
+	x.waitedSince(from)
 	if err == nil {
 		defer func() { _ = answer.Body.Close() }()
 		switch {
@@ -58,30 +58,27 @@ func (x *exchange) external(req *dialect.Request) error {
 }
 
 // callSpan is the span of the call to a provider: a child of the request's, and the parent of whatever the provider tells.
-func (x *exchange) callSpan(provider, model string) trace.Span {
+func (x *exchange) callSpan(provider, model string) (span trace.Span, parent string) {
 	if !x.span.IsRecording() {
-		return x.span // its ids are passed on all the same; a span ends once, and a second End is nothing
+		return x.span, x.parent // nobody will see it; its ids are passed on all the same
 	}
-	_, span := x.Tracer.Start(x.ctx, x.taskName()+" "+model, trace.WithSpanKind(trace.SpanKindClient), trace.WithAttributes(
+	_, span = x.Tracer.Start(x.ctx, x.taskName()+" "+model, trace.WithSpanKind(trace.SpanKindClient), trace.WithAttributes(
 		attribute.String("gen_ai.operation.name", x.taskName()), attribute.String("gen_ai.provider.name", provider), attribute.String("gen_ai.request.model", model),
 	))
-	return span
+	return span, traceparent(span.SpanContext())
 }
 
-// readAnswer reads a whole answer, up to the cap.
+// readAnswer reads a whole answer, up to the cap, into the answer buffer.
 func (x *exchange) readAnswer(a *upstream.Answer, limit int) ([]byte, error) {
-	defer x.waiting()()
-	b := x.buffer()
-	if n := int(min(a.ContentLength, int64(limit))) + 1; n > cap(b) {
-		x.recycle(b)
-		b = make([]byte, 0, n)
-	}
+	defer x.waitedSince(x.Clock.Now())
+	b := sized(x.buf.answer, int(min(a.ContentLength, int64(limit)))+1)
 	for {
 		if len(b) == cap(b) {
 			b = append(b, 0)[:len(b)]
 		}
 		n, err := a.Body.Read(b[len(b):cap(b)])
 		b = b[:len(b)+n]
+		x.buf.answer = b
 		switch {
 		case errors.Is(err, io.EOF):
 			return b, nil
@@ -95,8 +92,8 @@ func (x *exchange) readAnswer(a *upstream.Answer, limit int) ([]byte, error) {
 
 // lost is an answer that broke off, by whose fault the context says.
 func (x *exchange) lost(err error) error {
-	if cause := x.ctx.Err(); cause != nil {
-		return fault.Wrap("edge.external", fault.KindOf(cause), err, "the request ended before the answer did").WithReason("PROVIDER_TIMEOUT")
+	if x.ctx.Err() == nil && errors.Is(err, os.ErrDeadlineExceeded) {
+		return fault.Wrap("edge.external", fault.DeadlineExceeded, err, "the answer did not end within the request's time").WithReason("PROVIDER_TIMEOUT")
 	}
 	return fault.Wrap("edge.external", fault.Unavailable, err, "the provider's answer broke off").WithReason("PROVIDER_LOST")
 }
@@ -104,14 +101,12 @@ func (x *exchange) lost(err error) error {
 // passWhole passes an answer that is not streamed.
 func (x *exchange) passWhole(a *upstream.Answer) error {
 	body, err := x.readAnswer(a, x.Settings.MaxAnswer)
-	defer func() { x.recycle(body) }()
 	if err != nil {
 		return err
 	}
 	x.firstToken()
-	text := x.buffer()
-	reading, err := dialect.Read(body, text)
-	defer func() { x.recycle(reading.Text) }()
+	reading, err := dialect.Read(body, x.buf.piece)
+	x.buf.piece = reading.Text
 	if err != nil {
 		return fault.Wrap("edge.passWhole", fault.Unavailable, err, "the provider's answer is not JSON").WithReason("PROVIDER_ANSWER_INVALID")
 	}
@@ -119,7 +114,7 @@ func (x *exchange) passWhole(a *upstream.Answer) error {
 		return reading.Fault("edge.passWhole", fault.Unavailable)
 	}
 	x.noteReading(&reading)
-	x.keep(string(reading.Text))
+	keep(x, reading.Text)
 	if err := x.settle(http.StatusOK, "", body); err != nil {
 		return err
 	}
@@ -144,7 +139,6 @@ const maxRefusal = 64 << 10
 func (x *exchange) refusal(a *upstream.Answer) error {
 	body, err := x.readAnswer(a, maxRefusal)
 	if err != nil && !fault.Is(err, fault.TooLarge) {
-		x.recycle(body)
 		return err
 	}
 	const op = "edge.refusal"
@@ -176,7 +170,6 @@ func (x *exchange) refusal(a *upstream.Answer) error {
 	default:
 		err = fault.New(op, fault.Unavailable, "%s", said).WithReason("PROVIDER_ERROR").WithRetryAfter(wait)
 	}
-	x.recycle(body)
 	return err
 }
 
@@ -202,15 +195,15 @@ func (x *exchange) passStream(a *upstream.Answer) error {
 	if kind, _, _ := mime.ParseMediaType(a.Header.Get("Content-Type")); kind == "application/json" {
 		return x.notAStream(a)
 	}
-	p := passage{exchange: x, events: dialect.NewEvents(a.Body, x.buffer()), held: x.buffer(), text: x.buffer()}
-	defer func() { x.recycle(p.events.Buffer()); x.recycle(p.held); x.recycle(p.text) }()
-	return p.run()
+	p := passage{exchange: x, events: dialect.NewEvents(a.Body, x.buf.answer), held: x.buf.out}
+	err := p.run()
+	x.buf.answer, x.buf.out = p.events.Buffer(), p.held
+	return err
 }
 
 // notAStream is for providers that answer a stream's request with a JSON object: an error with status 200, mostly.
 func (x *exchange) notAStream(a *upstream.Answer) error {
 	body, err := x.readAnswer(a, maxRefusal)
-	defer func() { x.recycle(body) }()
 	if err != nil {
 		return err
 	}

@@ -1,9 +1,9 @@
 package edge
 
 import (
+	"encoding/hex"
 	"net/http"
 	"strconv"
-	"strings"
 	"time"
 	"unicode/utf8"
 
@@ -47,37 +47,78 @@ func (x *exchange) header(names []string) string {
 	return ""
 }
 
-// writeHeaders sets what every answer has.
-func (x *exchange) writeHeaders(h http.Header) {
-	h["X-Request-Id"] = []string{x.id}
-	if c := x.span.SpanContext(); c.IsValid() {
-		h["Traceresponse"] = []string{traceparent(c)}
+// fields writes headers. Their values share one slice and, as far as they are numbers, one string: a response has a dozen of
+// them, and each by itself would be two allocations. Nothing of it is used again, since a header may be read after the answer.
+type fields struct {
+	to      http.Header
+	values  []string
+	numbers []byte
+	pending []string // names of the numbers
+	ends    []int
+}
+
+func (f *fields) set(name, value string) {
+	f.values = append(f.values, value)
+	n := len(f.values)
+	f.to[name] = f.values[n-1 : n : n]
+}
+
+// number says that what was appended to numbers since the last call is the value of name.
+func (f *fields) number(name string) {
+	f.pending, f.ends = append(f.pending, name), append(f.ends, len(f.numbers))
+}
+
+func (f *fields) flush() {
+	all, from := string(f.numbers), 0
+	for i, name := range f.pending {
+		f.set(name, all[from:f.ends[i]])
+		from = f.ends[i]
 	}
-	if x.quota.Limit > 0 {
-		h["X-Ratelimit-Limit-Requests"] = []string{strconv.Itoa(x.quota.Limit)}
-		h["X-Ratelimit-Remaining-Requests"] = []string{strconv.Itoa(x.quota.Remaining)}
-		h["X-Ratelimit-Reset-Requests"] = []string{x.quota.Reset.Round(time.Millisecond).String()}
+}
+
+// writeHeaders sets what every answer has; length is the body's, negative for a stream.
+func (x *exchange) writeHeaders(length int) {
+	var pending [5]string
+	var ends [5]int
+	f := fields{to: x.w.Header(), values: make([]string, 0, 12), numbers: x.buf.head[:0], pending: pending[:0], ends: ends[:0]}
+	f.set("X-Request-Id", x.id)
+	if x.parent != "" {
+		f.set("Traceresponse", x.parent)
 	}
 	if x.begun {
-		h["X-Slipway-Served-Entity"] = []string{x.entity.Name}
-		h["Served-Model-Name"] = []string{x.entity.Name}
+		f.set("X-Slipway-Served-Entity", x.entity.Name)
+		f.set("Served-Model-Name", x.entity.Name)
 	}
+	if x.quota.Limit > 0 {
+		f.numbers = strconv.AppendInt(f.numbers, int64(x.quota.Limit), 10)
+		f.number("X-Ratelimit-Limit-Requests")
+		f.numbers = strconv.AppendInt(f.numbers, int64(x.quota.Remaining), 10)
+		f.number("X-Ratelimit-Remaining-Requests")
+		f.numbers = append(f.numbers, x.quota.Reset.Round(time.Millisecond).String()...)
+		f.number("X-Ratelimit-Reset-Requests")
+	}
+	if length >= 0 {
+		f.numbers = strconv.AppendInt(f.numbers, int64(length), 10)
+		f.number("Content-Length")
+	}
+	if length >= 0 && x.settled {
+		f.numbers = strconv.AppendInt(f.numbers, max((x.Clock.Now().Sub(x.start)-x.out.waited).Microseconds(), 0), 10)
+		f.number("X-Slipway-Overhead-Us")
+	}
+	f.flush()
+	x.buf.head = f.numbers
 }
 
 // traceparent writes a span's context as W3C has it.
 func traceparent(c trace.SpanContext) string {
-	var b strings.Builder
-	b.Grow(55)
-	b.WriteString("00-")
-	b.WriteString(c.TraceID().String())
-	b.WriteByte('-')
-	b.WriteString(c.SpanID().String())
+	b := [55]byte{0: '0', 1: '0', 2: '-', 35: '-', 52: '-', 53: '0', 54: '0'}
+	trace, span := c.TraceID(), c.SpanID()
+	hex.Encode(b[3:35], trace[:])
+	hex.Encode(b[36:52], span[:])
 	if c.IsSampled() {
-		b.WriteString("-01")
-	} else {
-		b.WriteString("-00")
+		b[54] = '1'
 	}
-	return b.String()
+	return string(b[:])
 }
 
 // carrier reads trace context out of headers.
@@ -95,16 +136,8 @@ func (c carrier) Keys() []string {
 
 // write sends a whole answer.
 func (x *exchange) write(status int, body []byte) {
-	h := x.w.Header()
-	x.writeHeaders(h)
-	if _, ok := h["Content-Type"]; !ok {
-		h["Content-Type"] = jsonType
-	}
-	h["Content-Length"] = []string{strconv.Itoa(len(body))}
-	if x.begun && x.settled {
-		overhead := x.Clock.Now().Sub(x.start) - x.out.waited
-		h["X-Slipway-Overhead-Us"] = []string{strconv.FormatInt(max(overhead.Microseconds(), 0), 10)}
-	}
+	x.w.Header()["Content-Type"] = jsonType
+	x.writeHeaders(len(body))
 	x.wrote = true
 	x.w.WriteHeader(status)
 	_, _ = x.w.Write(body) // a caller that has gone has a row all the same
@@ -112,8 +145,8 @@ func (x *exchange) write(status int, body []byte) {
 
 // open begins an event stream.
 func (x *exchange) open() {
+	x.writeHeaders(-1)
 	h := x.w.Header()
-	x.writeHeaders(h)
 	h["Content-Type"], h["Cache-Control"], h["X-Accel-Buffering"] = eventsType, noCache, noBuffering
 	x.wrote = true
 	x.w.WriteHeader(http.StatusOK)

@@ -14,15 +14,14 @@ type passage struct {
 	*exchange
 	events *dialect.Events
 	held   []byte // frames that have not left; before the first content they stay, so that a failure can still be told by a status
-	text   []byte
-	spoken bool // there was content
+	spoken bool   // there was content
 }
 
 func (p *passage) run() error {
 	for {
-		over := p.waiting()
+		from := p.Clock.Now()
 		err := p.events.Fill()
-		over()
+		p.waitedSince(from)
 		done, frameErr := p.take(p.events.Next)
 		if frameErr == nil && !done && err != nil {
 			done, frameErr = p.last(err)
@@ -83,8 +82,8 @@ func (p *passage) read(f dialect.Frame) (pass bool, err error) {
 	if len(f.Data) == 0 {
 		return true, nil // a comment, which keeps connections open
 	}
-	r, err := dialect.Read(f.Data, p.text[:0])
-	p.text = r.Text
+	r, err := dialect.Read(f.Data, p.buf.piece[:0])
+	p.buf.piece = r.Text
 	if err != nil {
 		return false, fault.Wrap("edge.passStream", fault.Unavailable, err, "the provider's stream holds an event that is not JSON").WithReason("PROVIDER_ANSWER_INVALID")
 	}
@@ -100,7 +99,7 @@ func (p *passage) read(f dialect.Frame) (pass bool, err error) {
 		p.firstToken()
 	}
 	p.spoken = p.spoken || r.Content || r.Finish != ""
-	p.keep(string(r.Text))
+	keep(p.exchange, r.Text)
 	// The usage that the gateway asked for and the caller did not is the gateway's.
 	return p.wantUsage || !r.Counted || r.Choices > 0, nil
 }

@@ -26,9 +26,9 @@ func (x *exchange) effective() (*dialect.Request, error) {
 	for i, m := range messages {
 		ask.Messages[i] = &servingv1.ChatMessage{Role: m.Role, Content: m.Content}
 	}
-	over := x.waiting()
+	from := x.Clock.Now()
 	resp, err := x.Prompts.RenderPrompt(x.peer(), ask)
-	over()
+	x.waitedSince(from)
 	if err != nil {
 		return nil, x.renderFailed(err)
 	}
@@ -62,11 +62,8 @@ func (x *exchange) render(resp *servingv1.RenderPromptResponse) (*dialect.Reques
 		}
 		w.Defaults[name] = value
 	}
-	if x.scratch == nil {
-		x.scratch = x.buffer()
-	}
-	x.scratch = x.req.AppendBody(x.scratch[:0], w)
-	if err := x.rendered.Scan(x.scratch); err != nil {
+	x.buf.render = x.req.AppendBody(x.buf.render[:0], w)
+	if err := x.rendered.Scan(x.buf.render); err != nil {
 		return nil, err
 	}
 	return &x.rendered, nil

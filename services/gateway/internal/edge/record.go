@@ -2,6 +2,7 @@ package edge
 
 import (
 	"net/http"
+	"strings"
 
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/codes"
@@ -31,8 +32,8 @@ func (x *exchange) opening() *monitorv1.InferenceRecord {
 	r.RequestTime, r.TrafficBucket = x.moment, int32(x.bucket) //nolint:gosec // below 10,000
 	r.Requester, r.Task, r.Stream = x.principal.Name, x.taskName(), x.stream
 	r.Request, r.RequestBytes = x.body, x.size
-	if c := x.span.SpanContext(); c.IsValid() {
-		r.TraceId, r.SpanId = c.TraceID().String(), c.SpanID().String()
+	if x.parent != "" {
+		r.TraceId, r.SpanId = x.parent[3:35], x.parent[36:52]
 	}
 	if x.endpoint != nil {
 		r.Endpoint, r.ConfigRevision = x.endpoint.Name, x.endpoint.ConfigRevision
@@ -55,9 +56,9 @@ func (x *exchange) settle(status int, reason string, response []byte) error {
 	r.ServedEntity, r.ModelVersion, r.PromptVersion = x.entity.Name, x.modelVersion(), x.out.prompt
 	r.ExecutionDurationUs, r.TtftUs, r.QueueUs = took.Microseconds(), x.out.ttft.Microseconds(), x.out.queueUS
 	r.InputTokens, r.OutputTokens, r.UsageEstimated = x.out.usage.Input(), x.out.usage.Output(), x.out.usage.Estimated
-	r.FinishReason, r.ResponseText = x.out.finish, string(x.out.text)
+	r.FinishReason, r.ResponseText = x.out.finish, string(x.buf.text)
 	if x.stream && x.wrote {
-		r.Response = dialect.AppendString(nil, x.out.text)
+		r.Response = dialect.AppendString(nil, x.buf.text)
 		r.ResponseBytes = x.out.sent
 	} else {
 		r.Response, r.ResponseBytes = response, int64(len(response))
@@ -128,7 +129,7 @@ func (x *exchange) describe(status int, reason string) {
 		return
 	}
 	attrs := []attribute.KeyValue{
-		attribute.String("http.request.method", x.r.Method), attribute.String("http.route", x.to.route),
+		attribute.String("http.request.method", x.r.Method), attribute.String("http.route", x.to.route[strings.IndexByte(x.to.route, ' ')+1:]),
 		attribute.Int("http.response.status_code", status), attribute.String("slipway.request_id", x.id),
 	}
 	if x.endpoint != nil {

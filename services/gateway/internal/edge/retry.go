@@ -35,7 +35,7 @@ func (x *exchange) try(call func(ctx context.Context, i *route.Instance) error) 
 		}
 		if i := x.entity.Choose(tried); i != nil {
 			err := x.once(i, call)
-			if err == nil || x.wrote || !retryable(err) || x.ctx.Err() != nil {
+			if err == nil || x.wrote || !retryable(err) || x.peer().Err() != nil {
 				return err
 			}
 			last, tried = err, append(tried, i)
@@ -71,12 +71,12 @@ func (x *exchange) await(changed <-chan struct{}, pause time.Duration) error {
 	if left <= 0 || x.entity.Hopeless() {
 		return fault.New("edge.await", fault.Unavailable, "the wait is over").WithReason("NO_ENGINE")
 	}
-	defer x.waiting()()
+	defer x.waitedSince(now)
 	select {
 	case <-changed:
 	case <-x.Clock.After(min(left, pause)):
-	case <-x.ctx.Done():
-		return x.ctx.Err()
+	case <-x.peer().Done():
+		return x.peer().Err()
 	}
 	return nil
 }

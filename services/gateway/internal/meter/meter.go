@@ -79,11 +79,11 @@ func (m *Meter) Refused(reason string) { m.refused.WithLabelValues(reason).Inc()
 // Unlogged counts a rejection that became no row.
 func (m *Meter) Unlogged() { m.unlogged.Inc() }
 
-// Enter counts a request in; the returned function counts it out.
-func (m *Meter) Enter() (leave func()) {
-	m.inFlight.Inc()
-	return m.inFlight.Dec
-}
+// Enter counts a request in.
+func (m *Meter) Enter() { m.inFlight.Inc() }
+
+// Leave counts it out.
+func (m *Meter) Leave() { m.inFlight.Dec() }
 
 // Request is what a finished request amounts to.
 type Request struct {

@@ -33,7 +33,7 @@ func TestARequestIsCountedUnderItsLabels(t *testing.T) {
 	t.Parallel()
 	registry := prometheus.NewPedanticRegistry()
 	m := meter.New(registry)
-	leave := m.Enter()
+	m.Enter()
 	b := m.Bind(meter.Labels{Endpoint: "chat", Entity: "m-3", Task: "chat"})
 	require.Same(t, b, m.Bind(meter.Labels{Endpoint: "chat", Entity: "m-3", Task: "chat"}))
 	for range 2 {
@@ -54,7 +54,7 @@ func TestARequestIsCountedUnderItsLabels(t *testing.T) {
 	require.InDelta(t, 80, sum(t, registry, "slipway_gateway_tokens_total", prometheus.Labels{"kind": "input_cached", "counted": "reported"}), 0)
 	require.InDelta(t, 120, sum(t, registry, "slipway_gateway_tokens_total", prometheus.Labels{"kind": "input", "counted": "reported"}), 0)
 	require.InDelta(t, 2, sum(t, registry, "slipway_gateway_tokens_total", prometheus.Labels{"kind": "input", "counted": "estimated"}), 0)
-	leave()
+	m.Leave()
 	require.InDelta(t, 0, sum(t, registry, "slipway_gateway_requests_in_flight", nil), 0)
 	problems, err := testutil.GatherAndLint(registry)
 	require.NoError(t, err)

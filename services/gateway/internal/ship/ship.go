@@ -131,7 +131,7 @@ func (s *Shipper) session(ctx context.Context, came func()) error {
 	if err != nil {
 		return err
 	}
-	stream, err := monitorv1.NewIngestServiceClient(s.opt.Monitor).Ingest(ctx)
+	stream, err := monitorv1.NewIngestServiceClient(s.opt.Monitor).Ingest(ctx, grpc.ForceCodecV2(codec{}))
 	if err != nil {
 		return err
 	}
@@ -164,7 +164,7 @@ type epoch struct {
 
 // greet opens the conversation and hears what the monitor has.
 func (e *epoch) greet(first wal.Row) error {
-	if err := e.stream.Send(e.message(first.Seq, nil)); err != nil && !errors.Is(err, io.EOF) {
+	if err := e.stream.SendMsg(e.message(first.Seq)); err != nil && !errors.Is(err, io.EOF) {
 		return err
 	}
 	m, err := e.stream.Recv()
@@ -175,11 +175,7 @@ func (e *epoch) greet(first wal.Row) error {
 	return e.acknowledge(m.GetAckedSeq())
 }
 
-func (e *epoch) message(seq uint64, rows []*monitorv1.InferenceRecord) *monitorv1.IngestRequest {
-	return &monitorv1.IngestRequest{
-		SourceId: e.opt.Log.Source(), Epoch: int64(e.number), FirstSeq: int64(seq), Records: rows, //nolint:gosec // counters
-	}
-}
+func (e *epoch) message(seq uint64) *batch { return newBatch(e.opt.Log.Source(), e.number, seq) }
 
 // acknowledge passes what the monitor has to the log. A monitor that has more than the log ever wrote knows another log under
 // our name: one that was since set back. Nothing can be shipped then without doubling or losing rows, so it is an error that
@@ -238,41 +234,35 @@ func (e *epoch) send(ctx context.Context, reader *wal.Reader, first wal.Row) err
 		if row.Number <= e.opt.Log.Stats().Acked {
 			continue // stored before this stream began
 		}
-		batch, next, more, err := e.gather(ctx, reader, row)
+		message, next, more, err := e.gather(ctx, reader, row)
 		if err != nil {
 			return err
 		}
-		if err := e.stream.Send(e.message(row.Seq, batch)); err != nil {
+		rows := uint64(message.rows) //nolint:gosec // a count
+		if err := e.stream.SendMsg(message); err != nil {
 			return err
 		}
-		e.shipped.Add(uint64(len(batch)))
+		e.shipped.Add(rows)
 		row, have = next, more
 	}
 }
 
-// gather puts a message together: rows that are there, and rows that come within the linger. A row of the next epoch ends it
-// and is returned for later.
-func (e *epoch) gather(ctx context.Context, reader *wal.Reader, row wal.Row) (batch []*monitorv1.InferenceRecord, next wal.Row, more bool, err error) {
+// gather puts a message together: rows that are there, and rows that come within the linger. A row that does not go with the
+// others, since it is of the next epoch or there is no room, ends it and is returned for later.
+func (e *epoch) gather(ctx context.Context, reader *wal.Reader, row wal.Row) (message *batch, next wal.Row, more bool, err error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	waiting := false
-	size := 0
+	message = e.message(row.Seq)
 	for {
-		record, err := e.opt.Row(row)
-		if err != nil {
+		if message.rows > 0 && message.size()+len(row.Begin)+len(row.End) > e.opt.BatchBytes {
+			return message, row, true, nil
+		}
+		if err := e.add(message, row); err != nil {
 			return nil, row, false, err
 		}
-		s := proto.Size(record)
-		if s > e.opt.MaxRow {
-			journal.Cut(record, e.opt.MaxRow/4)
-			s = proto.Size(record)
-		}
-		if len(batch) > 0 && size+s > e.opt.BatchBytes {
-			return batch, row, true, nil
-		}
-		batch, size = append(batch, record), size+s
-		if len(batch) >= e.opt.BatchRows || size >= e.opt.BatchBytes {
-			return batch, row, false, nil
+		if message.rows >= e.opt.BatchRows {
+			return message, row, false, nil
 		}
 		var ok bool
 		if row, ok, err = reader.TryNext(); err != nil {
@@ -284,15 +274,34 @@ func (e *epoch) gather(ctx context.Context, reader *wal.Reader, row wal.Row) (ba
 				go e.expire(ctx, cancel)
 			}
 			if row, err = reader.Next(ctx); errors.Is(err, errLate) {
-				return batch, row, false, nil
+				return message, row, false, nil
 			} else if err != nil {
 				return nil, row, false, err
 			}
 		}
 		if row.Epoch != e.number {
-			return batch, row, true, nil
+			return message, row, true, nil
 		}
 	}
+}
+
+// add puts a row into a message, nearly always as the bytes that the log holds.
+func (e *epoch) add(message *batch, row wal.Row) error {
+	if !row.Lost && len(row.Begin)+len(row.End) <= e.opt.MaxRow {
+		message.add(row.Begin, row.End)
+		return nil
+	}
+	record, err := e.opt.Row(row)
+	if err != nil {
+		return err
+	}
+	journal.Cut(record, e.opt.MaxRow/4)
+	whole, err := proto.Marshal(record)
+	if err != nil {
+		return fault.Wrap("ship.add", fault.Internal, err, "row %d cannot be shipped", row.Number)
+	}
+	message.add(whole, nil)
+	return nil
 }
 
 // expire ends the wait of gather when the linger has passed.

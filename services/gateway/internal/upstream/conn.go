@@ -70,6 +70,9 @@ func (c *conn) exchange(ctx context.Context, call *Call) (*Answer, error) {
 		return nil, err
 	}
 	c.heard, c.budget = false, maxHead
+	if err := c.raw.SetDeadline(call.Deadline); err != nil {
+		return nil, err
+	}
 	// When ctx ends, whoever waits on the connection is woken with an error.
 	stop := context.AfterFunc(ctx, func() { _ = c.raw.SetDeadline(time.Unix(1, 0)) })
 	if err := c.send(head, call.Body); err != nil {
@@ -117,10 +120,13 @@ func (c *conn) receive() (*http.Response, error) {
 }
 
 func (c *conn) answer(resp *http.Response, stop func() bool, broken bool) *Answer {
-	return &Answer{
-		Status: resp.StatusCode, Header: resp.Header, ContentLength: resp.ContentLength,
-		Body: &body{conn: c, resp: resp, stop: stop, lost: broken || resp.Close},
-	}
+	// Not part of the connection: at the body's end that may already be somebody else's, while the answer is still read.
+	got := &struct {
+		Answer
+		body
+	}{body: body{conn: c, resp: resp, stop: stop, lost: broken || resp.Close}}
+	got.Answer = Answer{Status: resp.StatusCode, Header: resp.Header, ContentLength: resp.ContentLength, Body: &got.body}
+	return &got.Answer
 }
 
 // body gives the connection back when it has been read to its end, and closes it when it has not.

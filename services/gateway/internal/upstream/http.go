@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"os"
 	"strconv"
 	"strings"
 	"sync"
@@ -57,6 +58,7 @@ type Call struct {
 	Body        []byte
 	Stream      bool // an event stream is wanted
 	RequestID   string
+	Deadline    time.Time // for the head and for the body; zero is none
 	Traceparent string
 	Tracestate  string
 }
@@ -71,13 +73,14 @@ type Answer struct {
 
 const op = "upstream.HTTP"
 
-// Do sends a call and returns when the answer's head has come. ctx governs the body too: when it ends, reads fail.
+// Do sends a call and returns when the answer's head has come. ctx governs the body too: when it ends, or the call's deadline
+// passes, reads fail.
 func (h *HTTP) Do(ctx context.Context, c *Call) (*Answer, error) {
 	t, err := h.target(c.BaseURL)
 	if err != nil {
 		return nil, err
 	}
-	conn, err := t.get(ctx)
+	conn, err := t.get(ctx, c)
 	if err != nil {
 		return nil, failure(ctx, err)
 	}
@@ -88,11 +91,11 @@ func (h *HTTP) Do(ctx context.Context, c *Call) (*Answer, error) {
 	conn.close()
 	// A kept connection may have been closed by the other side in the very moment it was taken. Nothing of an answer has come
 	// then, and a new connection tells for sure.
-	if !conn.used || conn.heard || ctx.Err() != nil {
+	if !conn.used || conn.heard || ctx.Err() != nil || errors.Is(err, os.ErrDeadlineExceeded) {
 		return nil, failure(ctx, err)
 	}
 	t.drop()
-	if conn, err = t.dial(ctx); err != nil {
+	if conn, err = t.dial(ctx, c); err != nil {
 		return nil, failure(ctx, err)
 	}
 	if answer, err = conn.exchange(ctx, c); err != nil {
@@ -107,11 +110,11 @@ func failure(ctx context.Context, err error) error {
 	if known := (*fault.Error)(nil); errors.As(err, &known) {
 		return err
 	}
-	if cause := ctx.Err(); cause != nil {
-		if errors.Is(cause, context.DeadlineExceeded) {
-			return fault.Wrap(op, fault.DeadlineExceeded, err, "the provider did not answer in time").WithReason("PROVIDER_TIMEOUT")
-		}
+	switch cause := ctx.Err(); {
+	case errors.Is(cause, context.Canceled):
 		return fault.Wrap(op, fault.Canceled, err, "the request was cancelled")
+	case cause != nil || errors.Is(err, os.ErrDeadlineExceeded):
+		return fault.Wrap(op, fault.DeadlineExceeded, err, "the provider did not answer in time").WithReason("PROVIDER_TIMEOUT")
 	}
 	return fault.Wrap(op, fault.Unavailable, err, "the provider cannot be reached").WithReason("PROVIDER_UNREACHABLE")
 }
@@ -172,19 +175,19 @@ type target struct {
 	idle []*conn
 }
 
-func (t *target) get(ctx context.Context) (*conn, error) {
+func (t *target) get(ctx context.Context, c *Call) (*conn, error) {
 	t.mu.Lock()
 	for n := len(t.idle); n > 0; n = len(t.idle) {
-		c := t.idle[n-1]
+		kept := t.idle[n-1]
 		t.idle = t.idle[:n-1]
-		if time.Since(c.since) < t.client.opt.IdleTimeout {
+		if time.Since(kept.since) < t.client.opt.IdleTimeout {
 			t.mu.Unlock()
-			return c, nil
+			return kept, nil
 		}
-		c.close()
+		kept.close()
 	}
 	t.mu.Unlock()
-	return t.dial(ctx)
+	return t.dial(ctx, c)
 }
 
 func (t *target) put(c *conn) {
@@ -212,7 +215,12 @@ func (t *target) drop() {
 	}
 }
 
-func (t *target) dial(ctx context.Context) (*conn, error) {
+func (t *target) dial(ctx context.Context, c *Call) (*conn, error) {
+	if !c.Deadline.IsZero() {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithDeadline(ctx, c.Deadline)
+		defer cancel()
+	}
 	raw, err := t.client.dialer.DialContext(ctx, "tcp", t.address)
 	if err != nil {
 		return nil, err

@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -141,8 +142,8 @@ func TestAnAnswerIsReadAsItArrives(t *testing.T) {
 
 func TestACallerWhoGoesAwayEndsTheCall(t *testing.T) {
 	t.Parallel()
-	gone := make(chan struct{}, 2)
-	began := make(chan struct{}, 2)
+	gone := make(chan struct{}, 9)
+	began := make(chan struct{}, 9)
 	url, _ := serve(t, func(w http.ResponseWriter, r *http.Request) {
 		_, _ = io.Copy(io.Discard, r.Body)
 		if r.URL.Path == "/stream" {
@@ -168,6 +169,16 @@ func TestACallerWhoGoesAwayEndsTheCall(t *testing.T) {
 	cancel()
 	_, err = io.ReadAll(a.Body)
 	require.Error(t, err)
+	<-gone
+
+	_, err = h.Do(t.Context(), &upstream.Call{BaseURL: url, Path: "/", Deadline: time.Now().Add(20 * time.Millisecond)})
+	require.True(t, fault.Is(err, fault.DeadlineExceeded), "%v", err)
+	<-gone
+
+	a, err = h.Do(t.Context(), &upstream.Call{BaseURL: url, Path: "/stream", Deadline: time.Now().Add(20 * time.Millisecond)})
+	require.NoError(t, err)
+	_, err = io.ReadAll(a.Body)
+	require.ErrorIs(t, err, os.ErrDeadlineExceeded)
 	<-gone
 
 	ctx, cancel = context.WithTimeout(t.Context(), 20*time.Millisecond)

@@ -2,12 +2,14 @@ package wal
 
 import (
 	"os"
+	"time"
 
 	"github.com/slipway-ai/slipway/pkg/fault"
 )
 
 // Ack notes that the monitor has stored all rows up to seq for good, and deletes the segments that nobody needs any more.
-// An older ack than the last is no error and changes nothing. fault.Invalid when seq was never shipped.
+// An older ack than the last is no error and changes nothing. fault.Invalid when seq was never shipped. The acknowledgement is
+// kept on the disk soon, not at once: without it rows are shipped again after a crash, and the monitor knows them.
 func (l *Log) Ack(seq uint64) error {
 	const op = "wal.ack"
 	l.ackMu.Lock()
@@ -27,14 +29,27 @@ func (l *Log) Ack(seq uint64) error {
 	l.weigh()
 	l.mu.Unlock()
 
-	// The file is a saving of work, not of data: without it rows are shipped again and the monitor knows them.
-	if err := writeAtomic(l.opt.Dir, ackedFile, acked{Epoch: l.epoch, Seq: seq}); err != nil {
-		return fault.Wrap(op, fault.Unavailable, err, "the acknowledgement cannot be kept")
+	// Segments say themselves what was acknowledged before them, so they may go before the file is written.
+	if now := time.Now(); now.Sub(l.keptAt) >= keepEvery {
+		l.keptAt = now
+		if err := l.keepAck(seq); err != nil {
+			return err
+		}
 	}
 	for _, s := range spent {
 		if err := os.Remove(s.path); err != nil {
 			return fault.Wrap(op, fault.Unavailable, err, "a finished segment cannot be removed")
 		}
+	}
+	return nil
+}
+
+// keepEvery bounds how many rows are shipped again after a crash, by time.
+const keepEvery = 500 * time.Millisecond
+
+func (l *Log) keepAck(seq uint64) error {
+	if err := writeAtomic(l.opt.Dir, ackedFile, acked{Epoch: l.epoch, Seq: seq}); err != nil {
+		return fault.Wrap("wal.ack", fault.Unavailable, err, "the acknowledgement cannot be kept")
 	}
 	return nil
 }

@@ -111,6 +111,13 @@ func (l *Log) Close() error {
 	close(l.stop)
 	l.committer.Wait()
 
+	l.ackMu.Lock()
+	defer l.ackMu.Unlock()
+	if seq := l.Stats().Acked; seq > 0 {
+		if err := l.keepAck(seq); err != nil {
+			l.opt.Log.Warn("acknowledgement not kept", "error", err)
+		}
+	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	failed := l.failed

@@ -40,7 +40,8 @@ type Log struct {
 	recovered int   // ENDs that Open wrote for a process that had died
 	torn      int64 // bytes that Open cut off the tail
 
-	ackMu sync.Mutex // one writer of the acked file
+	ackMu  sync.Mutex // one writer of the acked file
+	keptAt time.Time  // when it was written; under ackMu
 
 	urgent, lazy, stop chan struct{}
 	committer          sync.WaitGroup
