@@ -84,9 +84,15 @@ func (c Config) Validate() (warnings []string, err error) {
 		value     int
 		low, high int
 	}{
-		{"engine.threads", c.Engine.Threads, 0, 1024}, {"engine.context_length", c.Engine.ContextLength, 64, 1 << 24}, {"engine.parallel", c.Engine.Parallel, 1, 256},
-		{"engine.batch_tokens", c.Engine.BatchTokens, 32, 1 << 16}, {"engine.prompt_chunk", c.Engine.PromptChunk, 1, 1 << 16}, {"engine.queue", c.Engine.Queue, 0, 1 << 20},
-		{"engine.embedding_tokens", c.Engine.EmbeddingTokens, 0, 1 << 20}, {"supervise.crash_limit", c.Supervise.CrashLimit, 1, 1 << 20}, {"supervise.attempts", c.Supervise.Attempts, 1, 100},
+		{"engine.threads", c.Engine.Threads, 0, 1024},
+		{"engine.context_length", c.Engine.ContextLength, 64, 1 << 24},
+		{"engine.parallel", c.Engine.Parallel, 1, 256},
+		{"engine.batch_tokens", c.Engine.BatchTokens, 32, 1 << 16},
+		{"engine.prompt_chunk", c.Engine.PromptChunk, 1, 1 << 16},
+		{"engine.queue", c.Engine.Queue, 0, 1 << 20},
+		{"engine.embedding_tokens", c.Engine.EmbeddingTokens, 0, 1 << 20},
+		{"supervise.crash_limit", c.Supervise.CrashLimit, 1, 1 << 20},
+		{"supervise.attempts", c.Supervise.Attempts, 1, 100},
 	} {
 		if n.value < n.low || n.value > n.high {
 			return nil, fault.New(op, fault.Invalid, "%s is %d; it must be from %d to %d", n.key, n.value, n.low, n.high)
@@ -96,8 +102,14 @@ func (c Config) Validate() (warnings []string, err error) {
 		key   string
 		value config.Duration
 	}{
-		{"engine.drain", c.Engine.Drain}, {"supervise.start_timeout", c.Supervise.StartTimeout}, {"supervise.stall_timeout", c.Supervise.StallTimeout}, {"supervise.step_timeout", c.Supervise.StepTimeout},
-		{"supervise.restart_wait", c.Supervise.RestartWait}, {"supervise.restart_delay", c.Supervise.RestartDelay}, {"supervise.restart_delay_max", c.Supervise.RestartDelayMax}, {"supervise.stop_grace", c.Supervise.StopGrace},
+		{"engine.drain", c.Engine.Drain},
+		{"supervise.start_timeout", c.Supervise.StartTimeout},
+		{"supervise.stall_timeout", c.Supervise.StallTimeout},
+		{"supervise.step_timeout", c.Supervise.StepTimeout},
+		{"supervise.restart_wait", c.Supervise.RestartWait},
+		{"supervise.restart_delay", c.Supervise.RestartDelay},
+		{"supervise.restart_delay_max", c.Supervise.RestartDelayMax},
+		{"supervise.stop_grace", c.Supervise.StopGrace},
 	} {
 		if d.value <= 0 {
 			return nil, fault.New(op, fault.Invalid, "%s must be longer than nothing", d.key)

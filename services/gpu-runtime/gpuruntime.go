@@ -76,15 +76,16 @@ func New(ctx context.Context, c Config, s boot.Settings) (_ *Service, err error)
 			err = errors.Join(err, svc.close())
 		}
 	}()
-	if err := os.MkdirAll(s.DataDir, 0o700); err != nil {
-		return nil, fault.Wrap("gpuruntime.New", fault.Unavailable, err, "the data folder %s cannot be made", s.DataDir)
+	data, err := dataDir(s.DataDir)
+	if err != nil {
+		return nil, err
 	}
-	db, err := sqlkit.Open(ctx, c.storeURL(s.DataDir), migrations.FS, sqlkit.Options{Log: s.Log, Tracers: s.Telemetry.Tracers})
+	db, err := sqlkit.Open(ctx, c.storeURL(data), migrations.FS, sqlkit.Options{Log: s.Log, Tracers: s.Telemetry.Tracers})
 	if err != nil {
 		return nil, err
 	}
 	svc.store = sqlstore.New(db)
-	models, err := cache.Open(c.cacheDir(s.DataDir), int64(c.Cache.Max), s.Clock, s.Log)
+	models, err := cache.Open(c.cacheDir(data), int64(c.Cache.Max), s.Clock, s.Log)
 	if err != nil {
 		return nil, err
 	}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -185,6 +186,16 @@ func TestACallerWhoHangsUpFreesTheSlot(t *testing.T) {
 		return busy == 0
 	}, "the slot stays busy")
 	require.Zero(t, n.await(t, "tiny2", ready).GetRestarts())
+}
+
+func TestARelativeDataFolderWorks(t *testing.T) {
+	t.Parallel()
+	wd, err := os.Getwd()
+	require.NoError(t, err)
+	relative, err := filepath.Rel(wd, t.TempDir())
+	require.NoError(t, err)
+	n := start(t, func(o *options) { o.data = relative })
+	n.load(t, "a", spec(n.registry.AddFile(t, enginetest.Model(t, "tiny"))))
 }
 
 func TestLoadingIsIdempotentBySpec(t *testing.T) {

@@ -74,8 +74,10 @@ func start(t testing.TB, change func(*options)) *node {
 	}
 	network := link.NewNetwork()
 	n := &node{registry: registrytest.Start(t, network), telemetry: tel}
-	s := boot.Settings{Log: slog.New(slog.DiscardHandler), Telemetry: tel, Net: network, Clock: clock.System(), IDs: id.UUIDv7(),
-		Peers: map[string]string{"registry": "inproc:registry", gpuruntime.Name: "inproc:gpu-runtime"}, DataDir: o.data}
+	s := boot.Settings{
+		Log: slog.New(slog.DiscardHandler), Telemetry: tel, Net: network, Clock: clock.System(), IDs: id.UUIDv7(),
+		Peers: map[string]string{"registry": "inproc:registry", gpuruntime.Name: "inproc:gpu-runtime"}, DataDir: o.data,
+	}
 	svc, err := gpuruntime.New(t.Context(), o.config, s)
 	require.NoError(t, err)
 	host, err := boot.NewHost(boot.HostOptions{Name: gpuruntime.Name, Listen: "inproc:gpu-runtime", Grace: 10 * time.Second}, svc, s)

@@ -24,6 +24,19 @@ func self() string {
 	return path
 }
 
+// dataDir makes the data folder and returns its absolute path: workers run in a folder of their own, where a relative one
+// would lead elsewhere.
+func dataDir(dir string) (string, error) {
+	abs, err := filepath.Abs(dir)
+	if err == nil {
+		err = os.MkdirAll(abs, 0o700)
+	}
+	if err != nil {
+		return "", fault.Wrap("gpuruntime.New", fault.Unavailable, err, "the data folder %s cannot be made", dir)
+	}
+	return abs, nil
+}
+
 const socketPrefix = "slipway-engines-"
 
 // socketDir makes the folder of the workers' sockets, which only we may enter. It is not in the data folder: a socket's path

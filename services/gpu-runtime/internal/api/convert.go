@@ -56,6 +56,8 @@ var kinds = map[device.Kind]gpuruntimev1.DeviceKind{
 }
 
 func deviceTo(d device.Device, reserved int64) *gpuruntimev1.Device {
-	return &gpuruntimev1.Device{Id: d.ID, Kind: kinds[d.Kind], Name: d.Name, MemoryTotalBytes: d.MemoryTotal, MemoryFreeBytes: d.MemoryFree, MemoryReservedBytes: reserved,
-		Cores: int32(d.Cores), DriverVersion: d.Driver, UtilizationPercent: int32(d.Utilization)} //nolint:gosec // small counts
+	return &gpuruntimev1.Device{
+		Id: d.ID, Kind: kinds[d.Kind], Name: d.Name, MemoryTotalBytes: d.MemoryTotal, MemoryFreeBytes: d.MemoryFree, MemoryReservedBytes: reserved,
+		Cores: int32(d.Cores), DriverVersion: d.Driver, UtilizationPercent: int32(d.Utilization),
+	} //nolint:gosec // small counts
 }

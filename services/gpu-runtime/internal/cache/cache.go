@@ -60,11 +60,15 @@ var hexSHA256 = regexp.MustCompile(`^[0-9a-f]{64}$`)
 // Open opens the folder, making it if need be, and takes stock. limit is its bound in bytes.
 func Open(dir string, limit int64, c clock.Clock, log *slog.Logger) (*Cache, error) {
 	const op = "cache.Open"
+	dir, err := filepath.Abs(dir) // handles go to processes that run elsewhere
+	if err != nil {
+		return nil, fault.Wrap(op, fault.Unavailable, err, "the model cache cannot be opened at %s", dir)
+	}
 	if err := os.MkdirAll(filepath.Join(dir, "partial"), 0o700); err != nil {
 		return nil, fault.Wrap(op, fault.Unavailable, err, "the model cache cannot be opened at %s", dir)
 	}
 	k := &Cache{dir: dir, limit: limit, clock: c, log: log, entries: map[string]*entry{}}
-	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+	err = filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() {
 			return err
 		}

@@ -11,6 +11,8 @@ import (
 var ErrNoDriver = errors.New("no NVIDIA driver on this machine")
 
 // The structures of nvml.h that cross the boundary.
+//
+//nolint:unused // a field that is not used keeps the place of those that are
 type (
 	nvmlMemory      struct{ total, free, used uint64 }
 	nvmlUtilization struct{ gpu, memory uint32 }

@@ -2,6 +2,7 @@ package flow
 
 import (
 	"context"
+	"errors"
 	"io"
 
 	"github.com/slipway-ai/slipway/pkg/fault"
@@ -37,7 +38,7 @@ func (n *Node) readHeader(ctx context.Context, a peer.Artifact) (*gguf.Header, e
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	r, w := io.Pipe()
-	defer r.Close()
+	defer func() { _ = r.Close() }() // lets the download end
 	go func() { _ = w.CloseWithError(n.Registry.Download(ctx, a, 0, w)) }()
 	return gguf.Read(&front{r: r}, a.Size)
 }
@@ -54,7 +55,7 @@ func (f *front) ReadAt(p []byte, off int64) (int, error) {
 	}
 	n, err := io.ReadFull(f.r, p)
 	f.pos += int64(n)
-	if err == io.ErrUnexpectedEOF { //nolint:errorlint // ReadFull returns it bare
+	if errors.Is(err, io.ErrUnexpectedEOF) {
 		err = io.EOF
 	}
 	return n, err

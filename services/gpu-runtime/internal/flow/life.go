@@ -176,6 +176,8 @@ func (n *Node) workerConfig(i *instance, path string) worker.Config {
 	if p.device.Kind == device.NVIDIA {
 		layers = -1
 	}
-	return worker.Config{Instance: i.view.ID, Pack: p.pack, Model: path, GPULayers: layers, Context: p.context, Parallel: p.parallel, Batch: p.batch,
-		Chunk: n.Limits.Chunk, Queue: n.Limits.Queue, Threads: threads, Generate: p.model.Causal, Embedding: p.embedding, LogLevel: n.Limits.LogLevel}
+	return worker.Config{
+		Instance: i.view.ID, Pack: p.pack, Model: path, GPULayers: layers, Context: p.context, Parallel: p.parallel, Batch: p.batch,
+		Chunk: n.Limits.Chunk, Queue: n.Limits.Queue, Threads: threads, Generate: p.model.Causal, Embedding: p.embedding, LogLevel: n.Limits.LogLevel,
+	}
 }

@@ -87,8 +87,10 @@ func (n *Node) begin(ctx context.Context, id string, spec domain.Spec, p plan) (
 		return domain.Instance{}, err
 	}
 	i := &instance{plan: p, idle: make(chan struct{}), unload: make(chan struct{}), settled: make(chan struct{})}
-	i.view = domain.Instance{ID: id, Spec: spec, State: domain.Loading, Message: "fetching the model file", DeviceID: p.device.ID, Predicted: p.memory(),
-		Engine: p.pack.String(), ContextLength: p.context, Embedding: p.model.Embedding}
+	i.view = domain.Instance{
+		ID: id, Spec: spec, State: domain.Loading, Message: "fetching the model file", DeviceID: p.device.ID, Predicted: p.memory(),
+		Engine: p.pack.String(), ContextLength: p.context, Embedding: p.model.Embedding,
+	}
 	n.instances[id] = i
 	n.publish(i)
 	n.lives.Add(1)

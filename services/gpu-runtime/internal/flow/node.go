@@ -78,6 +78,7 @@ type Node struct {
 
 	mu        sync.Mutex
 	instances map[string]*instance
+	changes   int64                    // grows with every change of any instance, and over restarts: an id that comes again goes on counting
 	planning  map[string]chan struct{} // ids whose load is being decided; closed when it is
 	watchers  map[*Watch]struct{}
 	closing   bool
@@ -86,8 +87,7 @@ type Node struct {
 
 // New is a node without instances.
 func New(p Parts) *Node {
-	n := &Node{Parts: p, instances: map[string]*instance{}, planning: map[string]chan struct{}{}, watchers: map[*Watch]struct{}{}}
-	return n
+	return &Node{Parts: p, instances: map[string]*instance{}, changes: p.Clock.Now().UnixMicro(), planning: map[string]chan struct{}{}, watchers: map[*Watch]struct{}{}}
 }
 
 // instance is one model on the node. view, running and the unload wish are guarded by Node.mu; the rest is set before its
@@ -108,7 +108,8 @@ type instance struct {
 
 // publish tells watchers what changed. n.mu is held.
 func (n *Node) publish(i *instance) {
-	i.view.Generation++
+	n.changes++
+	i.view.Generation = n.changes
 	i.announced = n.Clock.Now()
 	for w := range n.watchers {
 		w.add(i.view)

@@ -7,10 +7,11 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/stretchr/testify/require"
+
 	"github.com/slipway-ai/slipway/pkg/fault"
 	"github.com/slipway-ai/slipway/pkg/gguf"
 	"github.com/slipway-ai/slipway/services/gpu-runtime/internal/ledger"
-	"github.com/stretchr/testify/require"
 )
 
 const gib = 1 << 30
@@ -21,8 +22,10 @@ func llama8B() gguf.Model {
 	for i := range kv {
 		kv[i] = 8
 	}
-	return gguf.Model{Layers: 32, Embedding: 4096, FeedForward: 14336, Heads: 32, KVHeads: kv, KeyLength: 128, ValueLength: 128,
-		Vocabulary: 128256, TensorBytes: 15 * gib, Causal: true}
+	return gguf.Model{
+		Layers: 32, Embedding: 4096, FeedForward: 14336, Heads: 32, KVHeads: kv, KeyLength: 128, ValueLength: 128,
+		Vocabulary: 128256, TensorBytes: 15 * gib, Causal: true,
+	}
 }
 
 func TestTheCacheOfAKnownModelHasItsKnownSize(t *testing.T) {

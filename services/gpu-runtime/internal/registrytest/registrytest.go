@@ -64,8 +64,10 @@ func (r *Registry) Add(name string, content []byte) int64 {
 	defer r.mu.Unlock()
 	n := int64(len(r.versions) + 1)
 	sum := sha256.Sum256(content)
-	r.versions[n] = &registryv1.ModelVersion{Model: Model, Version: n, Status: registryv1.ModelVersionStatus_MODEL_VERSION_STATUS_READY, Format: "gguf",
-		Files: []*registryv1.ArtifactFile{{Path: "README.md", SizeBytes: 1, Sha256: "00"}, {Path: name, SizeBytes: int64(len(content)), Sha256: hex.EncodeToString(sum[:])}}}
+	r.versions[n] = &registryv1.ModelVersion{
+		Model: Model, Version: n, Status: registryv1.ModelVersionStatus_MODEL_VERSION_STATUS_READY, Format: "gguf",
+		Files: []*registryv1.ArtifactFile{{Path: "README.md", SizeBytes: 1, Sha256: "00"}, {Path: name, SizeBytes: int64(len(content)), Sha256: hex.EncodeToString(sum[:])}},
+	}
 	r.content[n] = content
 	return n
 }

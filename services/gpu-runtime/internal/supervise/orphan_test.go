@@ -61,8 +61,10 @@ func TestAWorkerDiesWithItsNode(t *testing.T) {
 	dir, err := os.MkdirTemp("", "slipway-orphan-")
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = os.RemoveAll(dir) })
-	config, err := json.Marshal(worker.Config{Instance: "orphan", Pack: enginetest.Pack(t), Model: enginetest.Model(t, "tiny"), Context: 256, Parallel: 1, Batch: 256, Chunk: 128,
-		Queue: 1, Threads: 1, Generate: true, LogLevel: "info"})
+	config, err := json.Marshal(worker.Config{
+		Instance: "orphan", Pack: enginetest.Pack(t), Model: enginetest.Model(t, "tiny"), Context: 256, Parallel: 1, Batch: 256, Chunk: 128,
+		Queue: 1, Threads: 1, Generate: true, LogLevel: "info",
+	})
 	require.NoError(t, err)
 	node := exec.Command("/proc/self/exe")
 	node.Env = append(os.Environ(), parentEnv+"="+string(config), "TMPDIR="+dir, "SLIPWAY_SECRET=do not tell")

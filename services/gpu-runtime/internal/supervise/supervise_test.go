@@ -76,8 +76,10 @@ func engine(t *testing.T, change func(*supervise.Options, *worker.Config)) *benc
 			}
 		},
 	}
-	c := worker.Config{Instance: "test", Pack: enginetest.Pack(t), Model: enginetest.Model(t, "tiny2"), Context: 512, Parallel: 4, Batch: 512, Chunk: 128, Queue: 16, Threads: 1,
-		Generate: true, Embedding: 256, LogLevel: "info"}
+	c := worker.Config{
+		Instance: "test", Pack: enginetest.Pack(t), Model: enginetest.Model(t, "tiny2"), Context: 512, Parallel: 4, Batch: 512, Chunk: 128, Queue: 16, Threads: 1,
+		Generate: true, Embedding: 256, LogLevel: "info",
+	}
 	if change != nil {
 		change(&o, &c)
 	}

@@ -96,8 +96,10 @@ func finishOf(f *llamacpp.Finish) *gpuruntimev1.Finish {
 		llamacpp.ReasonLength:    gpuruntimev1.FinishReason_FINISH_REASON_LENGTH,
 		llamacpp.ReasonCancelled: gpuruntimev1.FinishReason_FINISH_REASON_CANCELLED,
 	}[f.Reason]
-	return &gpuruntimev1.Finish{Reason: reason, Usage: &gpuruntimev1.Usage{InputTokens: int64(f.Input), OutputTokens: int64(f.Output)},
-		QueueUs: f.Queue.Microseconds(), FirstTokenUs: f.FirstToken.Microseconds()}
+	return &gpuruntimev1.Finish{
+		Reason: reason, Usage: &gpuruntimev1.Usage{InputTokens: int64(f.Input), OutputTokens: int64(f.Output)},
+		QueueUs: f.Queue.Microseconds(), FirstTokenUs: f.FirstToken.Microseconds(),
+	}
 }
 
 // Embed returns one vector per input.

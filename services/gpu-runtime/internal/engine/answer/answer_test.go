@@ -5,8 +5,9 @@ import (
 	"testing"
 	"unicode/utf8"
 
-	"github.com/slipway-ai/slipway/services/gpu-runtime/internal/engine/answer"
 	"github.com/stretchr/testify/require"
+
+	"github.com/slipway-ai/slipway/services/gpu-runtime/internal/engine/answer"
 )
 
 // run pushes b cut into pieces of n bytes and returns all text released and whether a stop string ended it.

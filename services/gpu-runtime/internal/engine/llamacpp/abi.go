@@ -6,6 +6,8 @@ import "unsafe"
 // moves changes the meaning of every field after it, so sizes and the offsets of fields we set are checked by the compiler.
 
 // modelParams is llama_model_params.
+//
+//nolint:unused // a field that is not used keeps the place of those that are
 type modelParams struct {
 	devices, tensorBufts                               uintptr
 	gpuLayers, splitMode, loadMode, lazyMode, mainGPU  int32
@@ -15,6 +17,8 @@ type modelParams struct {
 }
 
 // contextParams is llama_context_params.
+//
+//nolint:unused // a field that is not used keeps the place of those that are
 type contextParams struct {
 	ctx, batch, ubatch, seqMax, rsSeq, outputsMax, outputsMaxSeq  uint32
 	threads, threadsBatch                                         int32
@@ -32,6 +36,8 @@ type contextParams struct {
 }
 
 // batch is llama_batch. Its arrays live in the engine's memory (llama_batch_init), so the collector has no part in them.
+//
+//nolint:unused // a field that is not used keeps the place of those that are
 type batch struct {
 	tokens int32
 	token  *Token

@@ -17,9 +17,11 @@ type rows struct {
 func (l *Library) newRows(room int) *rows {
 	b := l.batchInit(int32(room), 0, 1)
 	b.tokens = 0
-	return &rows{lib: l, b: b, room: room,
+	return &rows{
+		lib: l, b: b, room: room,
 		token: unsafe.Slice(b.token, room), pos: unsafe.Slice(b.pos, room), seqN: unsafe.Slice(b.seqLen, room),
-		seq: unsafe.Slice(b.seqID, room), out: unsafe.Slice(b.logits, room)}
+		seq: unsafe.Slice(b.seqID, room), out: unsafe.Slice(b.logits, room),
+	}
 }
 
 func (r *rows) free()      { r.lib.batchFree(r.b) }

@@ -7,8 +7,9 @@ import (
 	"sync"
 	"testing"
 
-	"github.com/slipway-ai/slipway/pkg/fault"
 	"github.com/stretchr/testify/require"
+
+	"github.com/slipway-ai/slipway/pkg/fault"
 )
 
 func tokens(t *testing.T, m *Model, texts ...string) [][]Token {

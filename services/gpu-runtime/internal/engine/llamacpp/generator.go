@@ -75,8 +75,10 @@ func NewGenerator(m *Model, o GeneratorOptions) (*Generator, error) {
 	if err != nil {
 		return nil, err
 	}
-	g := &Generator{model: m, opts: o, ctx: ctx, mem: m.lib.memory(ctx), rows: m.lib.newRows(o.Batch), slots: make([]*job, o.Parallel),
-		wake: make(chan struct{}, 1), changed: make(chan struct{}, 1), ended: make(chan struct{}), broken: make(chan error, 1)}
+	g := &Generator{
+		model: m, opts: o, ctx: ctx, mem: m.lib.memory(ctx), rows: m.lib.newRows(o.Batch), slots: make([]*job, o.Parallel),
+		wake: make(chan struct{}, 1), changed: make(chan struct{}, 1), ended: make(chan struct{}), broken: make(chan error, 1),
+	}
 	if n := int(m.lib.ctxSeq(ctx)); n < o.Context {
 		g.free()
 		return nil, fault.New(op, fault.Internal, "the engine gives %d tokens of context per request where %d were asked for", n, o.Context)

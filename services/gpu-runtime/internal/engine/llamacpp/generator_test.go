@@ -7,9 +7,10 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/stretchr/testify/require"
+
 	"github.com/slipway-ai/slipway/pkg/fault"
 	"github.com/slipway-ai/slipway/services/gpu-runtime/internal/enginetest"
-	"github.com/stretchr/testify/require"
 )
 
 func TestTheModelKnowsItsFactsExactly(t *testing.T) {

@@ -6,18 +6,19 @@ import (
 	"testing"
 	"time"
 
-	"github.com/slipway-ai/slipway/services/gpu-runtime/internal/enginetest"
 	"github.com/stretchr/testify/require"
+
+	"github.com/slipway-ai/slipway/services/gpu-runtime/internal/enginetest"
 )
 
-func library(t *testing.T) *Library {
+func library(t testing.TB) *Library {
 	t.Helper()
 	l, err := Open(enginetest.Pack(t), nil)
 	require.NoError(t, err)
 	return l
 }
 
-func loadTiny(t *testing.T, name string) *Model {
+func loadTiny(t testing.TB, name string) *Model {
 	t.Helper()
 	m, err := library(t).LoadModel(enginetest.Model(t, name), 0)
 	require.NoError(t, err)
@@ -25,7 +26,7 @@ func loadTiny(t *testing.T, name string) *Model {
 	return m
 }
 
-func generator(t *testing.T, m *Model, change func(*GeneratorOptions)) *Generator {
+func generator(t testing.TB, m *Model, change func(*GeneratorOptions)) *Generator {
 	t.Helper()
 	o := GeneratorOptions{Context: 512, Parallel: 8, Batch: 512, Chunk: 128, Queue: 64, Threads: 1}
 	if change != nil {
@@ -37,7 +38,7 @@ func generator(t *testing.T, m *Model, change func(*GeneratorOptions)) *Generato
 	return g
 }
 
-func embedder(t *testing.T, m *Model, change func(*EmbedderOptions)) *Embedder {
+func embedder(t testing.TB, m *Model, change func(*EmbedderOptions)) *Embedder {
 	t.Helper()
 	o := EmbedderOptions{Tokens: 512, Sequences: 8, Queue: 4096, Threads: 1}
 	if change != nil {
@@ -49,7 +50,7 @@ func embedder(t *testing.T, m *Model, change func(*EmbedderOptions)) *Embedder {
 	return e
 }
 
-func ctxFor(t *testing.T) context.Context {
+func ctxFor(t testing.TB) context.Context {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	t.Cleanup(cancel)
@@ -57,7 +58,7 @@ func ctxFor(t *testing.T) context.Context {
 }
 
 // ask puts a question through the chat template.
-func ask(t *testing.T, m *Model, question string) Request {
+func ask(t testing.TB, m *Model, question string) Request {
 	t.Helper()
 	prompt, err := m.Prompt([]Message{{"user", question}})
 	require.NoError(t, err)
@@ -76,7 +77,7 @@ func collect(ctx context.Context, s *Stream) (string, *Finish, error) {
 	}
 }
 
-func answerTo(t *testing.T, g *Generator, r Request) (string, *Finish) {
+func answerTo(t testing.TB, g *Generator, r Request) (string, *Finish) {
 	t.Helper()
 	ctx := ctxFor(t)
 	s, err := g.Submit(ctx, r)
@@ -88,7 +89,7 @@ func answerTo(t *testing.T, g *Generator, r Request) (string, *Finish) {
 
 // story is a request that writes until its token limit: at temperature 1 the model tells stories, and a ban on ending is
 // not needed because the limit is below a story's length.
-func story(t *testing.T, m *Model, tokens int) Request {
+func story(t testing.TB, m *Model, tokens int) Request {
 	t.Helper()
 	r := ask(t, m, "Tell me a story about a fox.")
 	r.MaxTokens = tokens

@@ -74,7 +74,7 @@ type Library struct {
 }
 
 // chainParams is llama_sampler_chain_params.
-type chainParams struct{ noPerf bool }
+type chainParams struct{ noPerf bool } //nolint:unused // handed from one call of the engine to another as it is
 
 func (l *Library) llamaSymbols() map[string]any {
 	return map[string]any{

@@ -40,8 +40,10 @@ func (l *Library) LoadModel(path string, gpuLayers int32) (*Model, error) {
 		}
 		return nil, fault.New(op, fault.Invalid, "the engine refuses the model file: %s", said).WithReason("MODEL_REFUSED")
 	}
-	m := &Model{lib: l, ptr: ptr, vocab: l.getVocab(ptr), ContextTrain: int(l.ctxTrain(ptr)), Embedding: int(l.embdOut(ptr)),
-		Encoder: l.hasEncoder(ptr), Decoder: l.hasDecoder(ptr), Template: goString(l.chatTmpl(ptr, nil)), pooling: poolingUnspecified}
+	m := &Model{
+		lib: l, ptr: ptr, vocab: l.getVocab(ptr), ContextTrain: int(l.ctxTrain(ptr)), Embedding: int(l.embdOut(ptr)),
+		Encoder: l.hasEncoder(ptr), Decoder: l.hasDecoder(ptr), Template: goString(l.chatTmpl(ptr, nil)), pooling: poolingUnspecified,
+	}
 	m.Vocabulary = int(l.vocabSize(m.vocab))
 	if n, err := strconv.Atoi(m.meta(m.meta("general.architecture") + ".pooling_type")); err == nil {
 		m.pooling = int32(n)

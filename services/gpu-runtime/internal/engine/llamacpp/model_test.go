@@ -6,11 +6,12 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/stretchr/testify/require"
+
 	"github.com/slipway-ai/slipway/pkg/fault"
 	"github.com/slipway-ai/slipway/pkg/gguf"
 	"github.com/slipway-ai/slipway/services/gpu-runtime/internal/engine/pack"
 	"github.com/slipway-ai/slipway/services/gpu-runtime/internal/enginetest"
-	"github.com/stretchr/testify/require"
 )
 
 func TestTheEngineIsThePinnedVersion(t *testing.T) {

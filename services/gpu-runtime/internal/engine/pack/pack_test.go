@@ -5,9 +5,10 @@ import (
 	"path/filepath"
 	"testing"
 
+	"github.com/stretchr/testify/require"
+
 	"github.com/slipway-ai/slipway/pkg/fault"
 	"github.com/slipway-ai/slipway/services/gpu-runtime/internal/engine/pack"
-	"github.com/stretchr/testify/require"
 )
 
 // put makes a folder look like a pack.
