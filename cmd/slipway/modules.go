@@ -12,6 +12,7 @@ import (
 	monitor "github.com/slipway-ai/slipway/services/monitor"
 	registry "github.com/slipway-ai/slipway/services/registry"
 	serving "github.com/slipway-ai/slipway/services/serving"
+	"github.com/slipway-ai/slipway/web"
 )
 
 // module is one service that this program can run.
@@ -37,7 +38,11 @@ var modules = []module{
 		return door(monitor.New(ctx, c.Monitor, s))
 	}, func(c *Config) ([]string, error) { return c.Monitor.Validate() }},
 	{"gateway", []string{"registry", "serving", "gpu-runtime", "monitor"}, func(ctx context.Context, c *Config, s boot.Settings) (boot.Service, error) {
-		return door(gateway.New(ctx, c.Gateway, s))
+		g, err := gateway.New(ctx, c.Gateway, s)
+		if err == nil {
+			g.MountUI(web.Handler())
+		}
+		return door(g, err)
 	}, func(c *Config) ([]string, error) { return c.Gateway.Validate() }},
 }
 

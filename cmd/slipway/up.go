@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -67,6 +68,7 @@ func (f *upFlags) load(cmd *cobra.Command) (*Config, []module, []string, error) 
 	if c.Data, err = filepath.Abs(c.Data); err != nil {
 		return nil, nil, nil, err
 	}
+	c.Gateway.Tokens.AdminFile = cmp.Or(c.Gateway.Tokens.AdminFile, filepath.Join(c.Data, "admin.token"))
 	warnings, err := c.validate(targets)
 	return &c, targets, warnings, err
 }
@@ -78,7 +80,7 @@ func (f *upFlags) settings() (map[string]string, error) {
 			return nil, err
 		}
 	}
-	for key, value := range map[string]string{"gateway.http": f.http, "gateway.grpc": f.grpc, "gateway.auth": f.auth, "registry.artifacts": f.artifacts} {
+	for key, value := range map[string]string{"gateway.http": f.http, "gateway.grpc": f.grpc, "gateway.auth": f.auth, "registry.artifacts.root": f.artifacts} {
 		if value != "" {
 			set[key] = value
 		}
@@ -228,5 +230,5 @@ In another shell:
   slipway demo%[6]s                       the main job, end to end
   eval "$(slipway env%[6]s)"              point OpenAI, MLflow and Databricks clients here
 
-`, boot.Version(), c.Gateway.HTTP, c.Gateway.GRPC, c.Data, filepath.Join(c.dir("gateway"), "admin.token"), flag)
+`, boot.Version(), c.Gateway.HTTP, c.Gateway.GRPC, c.Data, c.Gateway.Tokens.AdminFile, flag)
 }
