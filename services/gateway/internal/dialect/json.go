@@ -1,6 +1,7 @@
 package dialect
 
 import (
+	"bytes"
 	"encoding/binary"
 	"math/bits"
 	"strconv"
@@ -283,12 +284,12 @@ func (s *scanner) number() error {
 func unquote(dst, inside []byte) []byte {
 	for i := 0; i < len(inside); {
 		if inside[i] != '\\' {
-			from := i
-			for i < len(inside) && inside[i] != '\\' {
-				i++
+			n := bytes.IndexByte(inside[i:], '\\')
+			if n < 0 {
+				return append(dst, inside[i:]...)
 			}
-			dst = append(dst, inside[from:i]...)
-			continue
+			dst = append(dst, inside[i:i+n]...)
+			i += n
 		}
 		switch c := inside[i+1]; c {
 		case 'b':
@@ -332,10 +333,8 @@ func text(raw []byte) (string, bool) {
 		return "", false
 	}
 	inside := raw[1 : len(raw)-1]
-	for _, c := range inside {
-		if c == '\\' {
-			return string(unquote(make([]byte, 0, len(inside)), inside)), true
-		}
+	if bytes.IndexByte(inside, '\\') >= 0 {
+		return string(unquote(make([]byte, 0, len(inside)), inside)), true
 	}
 	return string(inside), true
 }

@@ -18,7 +18,7 @@ import (
 
 	"github.com/slipway-ai/slipway/pkg/fault"
 	gpuruntimev1 "github.com/slipway-ai/slipway/proto/gen/go/slipway/gpuruntime/v1"
-	"github.com/slipway-ai/slipway/services/gateway/internal/dataplane"
+	"github.com/slipway-ai/slipway/services/gateway/internal/edge"
 )
 
 type (
@@ -30,7 +30,7 @@ var errCrash = fault.New("engine", fault.Unavailable, "the worker died")
 
 func TestEveryRefusalHasItsKindAndItsRow(t *testing.T) {
 	t.Parallel()
-	h := newHouse(t, func(o *dataplane.Options) { o.Edge.MaxBody = 100_000 })
+	h := newHouse(t, func(o *edge.Settings) { o.MaxBody = 100_000 })
 	h.route(2, endpoint("chat", local("m", 100, "i1")), endpoint("secret", local("m", 100, "i1")), endpoint("seen", local("m", 100, "i1")),
 		endpoint("idle", local("m", 0, "i1")), endpoint("only-embeds", external("e", "embeddings")), endpoint("lost-provider", external("e", "")))
 	h.guard.refused.Store("secret", fault.New("guard", fault.NotFound, "words that must not come through"))
@@ -172,7 +172,7 @@ func TestARequestWaitsForTheEngineToComeBack(t *testing.T) {
 
 func TestAnEngineThatStaysAwayIsUnavailable(t *testing.T) {
 	t.Parallel()
-	h := newHouse(t, func(o *dataplane.Options) { o.Edge.RetryWindow = 50 * time.Millisecond })
+	h := newHouse(t, func(o *edge.Settings) { o.RetryWindow = 50 * time.Millisecond })
 	h.engine.answers(func(*generate, sender) error { return errCrash })
 	r := h.post("/v1/chat/completions", ask)
 	require.Equal(t, http.StatusServiceUnavailable, r.status)
@@ -293,14 +293,14 @@ func TestACallerWhoHangsUpEndsTheWorkAndPaysForWhatCame(t *testing.T) {
 			require.Positive(t, row.GetInputTokens())
 			require.Equal(t, "word word word ", row.GetResponseText())
 		}
-		_, _, stats := h.plane.Log()
+		stats := h.journal.Log().Stats()
 		require.Zero(t, stats.Open)
 	}
 }
 
 func TestARequestEndsAtItsDeadline(t *testing.T) {
 	t.Parallel()
-	h := newHouse(t, func(o *dataplane.Options) { o.Edge.Timeout = 50 * time.Millisecond })
+	h := newHouse(t, func(o *edge.Settings) { o.Timeout = 50 * time.Millisecond })
 	h.engine.answers(func(_ *generate, out sender) error { <-out.Context().Done(); return out.Context().Err() })
 	r := h.post("/v1/chat/completions", ask)
 	require.Equal(t, http.StatusGatewayTimeout, r.status, r.body)
@@ -360,7 +360,7 @@ func TestAWaitingRequestFollowsTheRoutes(t *testing.T) {
 // Whatever happens to requests, each admitted one has exactly one row, and nothing is left running.
 func TestChaosLeavesOneRowPerRequest(t *testing.T) {
 	t.Parallel()
-	h := newHouse(t, func(o *dataplane.Options) { o.Edge.RetryWindow, o.Edge.Timeout = 200*time.Millisecond, 2*time.Second })
+	h := newHouse(t, func(o *edge.Settings) { o.RetryWindow, o.Timeout = 200*time.Millisecond, 2*time.Second })
 	h.route(2, endpoint("chat", local("a", 50, "i1", "i2"), local("b", 50, "i3")))
 	h.engine.answers(func(r *generate, out sender) error {
 		switch rand.IntN(8) {
@@ -406,8 +406,8 @@ func TestChaosLeavesOneRowPerRequest(t *testing.T) {
 		})
 	}
 	all.Wait()
-	require.Eventually(t, func() bool { _, _, s := h.plane.Log(); return s.Open == 0 }, 10*time.Second, time.Millisecond)
-	_, _, stats := h.plane.Log()
+	require.Eventually(t, func() bool { return h.journal.Log().Stats().Open == 0 }, 10*time.Second, time.Millisecond)
+	stats := h.journal.Log().Stats()
 	require.EqualValues(t, 200, stats.Admitted)
 	require.Equal(t, stats.Admitted, stats.Logged)
 	require.Len(t, h.rows(), 200)

@@ -16,6 +16,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/stretchr/testify/require"
 	"go.opentelemetry.io/otel/propagation"
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
@@ -23,7 +24,6 @@ import (
 	"google.golang.org/grpc"
 
 	"github.com/slipway-ai/slipway/pkg/auth"
-	"github.com/slipway-ai/slipway/pkg/boot"
 	"github.com/slipway-ai/slipway/pkg/clock"
 	"github.com/slipway-ai/slipway/pkg/fault"
 	"github.com/slipway-ai/slipway/pkg/id"
@@ -33,9 +33,14 @@ import (
 	gpuruntimev1 "github.com/slipway-ai/slipway/proto/gen/go/slipway/gpuruntime/v1"
 	monitorv1 "github.com/slipway-ai/slipway/proto/gen/go/slipway/monitor/v1"
 	servingv1 "github.com/slipway-ai/slipway/proto/gen/go/slipway/serving/v1"
-	"github.com/slipway-ai/slipway/services/gateway/internal/dataplane"
 	"github.com/slipway-ai/slipway/services/gateway/internal/edge"
+	"github.com/slipway-ai/slipway/services/gateway/internal/journal"
 	"github.com/slipway-ai/slipway/services/gateway/internal/limit"
+	"github.com/slipway-ai/slipway/services/gateway/internal/meter"
+	"github.com/slipway-ai/slipway/services/gateway/internal/route"
+	"github.com/slipway-ai/slipway/services/gateway/internal/ship"
+	"github.com/slipway-ai/slipway/services/gateway/internal/upstream"
+	"github.com/slipway-ai/slipway/services/gateway/internal/wal"
 )
 
 // house is a gateway's hot path behind a true HTTP server, with its peers on an in-process network. The peers speak the true
@@ -43,7 +48,8 @@ import (
 type house struct {
 	t        *testing.T
 	url      string
-	plane    *dataplane.Plane
+	journal  *journal.Journal
+	shipper  *ship.Shipper
 	engine   *engine
 	serving  *serving
 	monitor  *monitor
@@ -53,7 +59,7 @@ type house struct {
 	tel      *telemetry.Telemetry
 }
 
-type option func(*dataplane.Options)
+type option func(*edge.Settings)
 
 func newHouse(t *testing.T, options ...option) *house {
 	t.Helper()
@@ -70,7 +76,6 @@ func newHouse(t *testing.T, options ...option) *house {
 	}
 	h.provider = newProvider(t)
 	network := link.NewNetwork()
-	peers := map[string]string{}
 	for name, register := range map[string]func(grpc.ServiceRegistrar){
 		"gpu-runtime": func(s grpc.ServiceRegistrar) {
 			gpuruntimev1.RegisterInferenceServiceServer(s, h.engine)
@@ -82,31 +87,54 @@ func newHouse(t *testing.T, options ...option) *house {
 		},
 		"monitor": func(s grpc.ServiceRegistrar) { monitorv1.RegisterIngestServiceServer(s, h.monitor) },
 	} {
-		peers[name] = "inproc:" + name
 		serveGRPC(t, network, name, register)
 	}
-	o := dataplane.Options{LogDir: t.TempDir(), Auth: h.guard, Access: h.guard, Limits: h.guard, Providers: h.provider}
+	var bounds edge.Settings
 	for _, change := range options {
-		change(&o)
+		change(&bounds)
 	}
-	var err error
-	h.plane, err = dataplane.New(o, boot.Settings{
-		Log: slog.New(slog.DiscardHandler), Telemetry: tel, Net: network, Clock: clock.System(), IDs: id.UUIDv7(), Peers: peers,
-	})
+	h.open(network, bounds)
+	h.route(1, endpoint("chat", local("m", 100, "i1")))
+	return h
+}
+
+// open puts the hot path together as the gateway's door does.
+func (h *house) open(network *link.Network, bounds edge.Settings) {
+	t, log := h.t, slog.New(slog.DiscardHandler)
+	t.Helper()
+	dial := func(name string) (*grpc.ClientConn, error) {
+		cc, err := network.Dial("inproc:"+name, link.TLS{}, rpc.DialOptions("gateway", h.tel)...)
+		if err == nil {
+			t.Cleanup(func() { _ = cc.Close() })
+		}
+		return cc, err
+	}
+	serving, err := dial("serving")
 	require.NoError(t, err)
-	require.Error(t, h.plane.Ready(t.Context()))
-	require.NoError(t, h.plane.Start(t.Context()))
-	server := httptest.NewServer(h.plane.Edge())
+	monitor, err := dial("monitor")
+	require.NoError(t, err)
+	h.journal, err = journal.Open(journal.Options{WAL: wal.Options{Dir: t.TempDir(), IDs: id.UUIDv7()}, Clock: clock.System()})
+	require.NoError(t, err)
+	engines := upstream.NewEngines(dial)
+	router := route.New(route.Options{GatewayID: "g", Serving: serving, Runtime: engines.Conn, Clock: clock.System(), Log: log})
+	h.shipper = ship.New(ship.Options{Log: h.journal.Log(), Row: h.journal.Row, Monitor: monitor, Clock: clock.System(), Logger: log, Linger: time.Millisecond})
+	ctx, cancel := context.WithCancel(t.Context())
+	var loops sync.WaitGroup
+	loops.Go(func() { _ = router.Run(ctx) })
+	loops.Go(func() { _ = h.shipper.Run(ctx) })
+	server := httptest.NewServer(edge.New(edge.Deps{
+		Auth: h.guard, Access: h.guard, Limits: h.guard, Providers: h.provider, Routes: router, Engines: engines,
+		HTTP: upstream.NewHTTP(upstream.HTTPOptions{}), Prompts: servingv1.NewPromptExecutionServiceClient(serving), Journal: h.journal,
+		Meter: meter.New(prometheus.NewRegistry()), Tracer: h.tel.Tracer("edge"), Propagator: h.tel.Propagator, Log: log,
+		Clock: clock.System(), IDs: id.UUIDv7(), Settings: bounds,
+	}))
 	h.url = server.URL
 	t.Cleanup(func() {
 		server.Close()
-		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
-		defer cancel()
-		require.NoError(t, h.plane.Stop(ctx))
+		cancel()
+		loops.Wait()
+		require.NoError(t, h.journal.Close())
 	})
-	h.route(1, endpoint("chat", local("m", 100, "i1")))
-	require.NoError(t, h.plane.Ready(t.Context()))
-	return h
 }
 
 func serveGRPC(t *testing.T, network *link.Network, name string, register func(grpc.ServiceRegistrar)) {
@@ -237,7 +265,7 @@ func (h *house) drain() {
 	h.t.Helper()
 	ctx, cancel := context.WithTimeout(h.t.Context(), 10*time.Second)
 	defer cancel()
-	require.NoError(h.t, h.plane.Drain(ctx))
+	require.NoError(h.t, h.shipper.Drain(ctx))
 }
 
 // rows are all rows, in no order.

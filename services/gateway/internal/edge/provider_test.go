@@ -11,7 +11,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/slipway-ai/slipway/services/gateway/internal/dataplane"
+	"github.com/slipway-ai/slipway/services/gateway/internal/edge"
 )
 
 // outside is a house whose endpoint is a provider's model.
@@ -295,7 +295,7 @@ func TestAProviderThatIsAwayOrUnknownIsUnavailable(t *testing.T) {
 
 func TestASlowProviderMeetsTheDeadline(t *testing.T) {
 	t.Parallel()
-	h := outside(t, func(o *dataplane.Options) { o.Edge.Timeout = 100 * time.Millisecond })
+	h := outside(t, func(o *edge.Settings) { o.Timeout = 100 * time.Millisecond })
 	gone := make(chan struct{}, 2)
 	h.provider.answers(func(w http.ResponseWriter, r *http.Request) {
 		if strings.Contains(r.Header.Get("Accept"), "event") {

@@ -34,6 +34,8 @@ type Log struct {
 	durable   Position // everything before it is on the disk
 	durableTo uint64   // the last row before durable
 	round     *round
+	waiters   int // strict appends that wait for the next sync
+	last      int // how many waited for the last one
 	progress  chan struct{} // closed and replaced whenever durable has moved, or nothing will move any more
 	failed    error         // the log takes no more; see fail
 	closed    bool
@@ -92,8 +94,8 @@ func (l *Log) Begin(r *Record) (Ticket, error) {
 	return Ticket{at: pos}, nil
 }
 
-// End closes an admitted request and returns the row's number since the log was created. With Strict it returns when the row is on the disk. A request
-// is closed once; a second END of the same ticket is fault.Internal and changes nothing.
+// End closes an admitted request and returns the row's number since the log was created. With Strict it returns when the row
+// is on the disk. A request is closed once; a second END of the same ticket is fault.Internal and changes nothing.
 func (l *Log) End(t Ticket, r *Record, d Durability) (seq uint64, err error) {
 	return l.finish("wal.end", r, d, func(sum uint32) (header, error) {
 		if _, ok := l.open[t.at]; !ok {
@@ -136,6 +138,9 @@ func (l *Log) finish(op string, r *Record, d Durability, compose func(sum uint32
 		l.segment(h.ref.Segment()).open--
 	}
 	wait := l.round
+	if d == Strict {
+		l.waiters++
+	}
 	l.mu.Unlock()
 	l.release(r)
 	if d == Lean {

@@ -147,6 +147,7 @@ func (r *Reader) seek() (int64, error) {
 		r.file, r.epoch, r.base = f, p.epoch, p.base
 		r.after = max(r.after, r.base) // what an epoch lost at its end is not told: nobody knows
 		r.scan = newScanner(f, r.log.seed, segmentHeaderSize, segmentHeaderSize)
+		r.scan.back = lookBack
 	}
 	r.log.mu.Lock()
 	defer r.log.mu.Unlock()
@@ -181,8 +182,19 @@ func (r *Reader) here() Position {
 	return at(r.ordinal, r.scan.off)
 }
 
+// lookBack is how much of the log before a row is kept in memory with it: the BEGIN of a short request is there.
+const lookBack = 64 << 10
+
 // beginning reads the BEGIN payload that a row refers to. It was lost when a gap stands there now.
 func (r *Reader) beginning(pos Position) ([]byte, error) {
+	if pos.Segment() == r.ordinal {
+		if head := r.scan.held(pos.Offset(), headerSize); head != nil {
+			h, ok := parseHeader(head, r.log.seed, headerSize+MaxPayloadBytes)
+			if payload := r.scan.held(pos.Offset()+headerSize, int(h.length)); ok && payload != nil && h.kind == kindBegin && checksum(r.log.seed, payload) == h.payload {
+				return payload, nil
+			}
+		}
+	}
 	file := r.file
 	if pos.Segment() != r.ordinal {
 		other, err := os.Open(filepath.Join(r.log.opt.Dir, segmentName(pos.Segment())))

@@ -13,6 +13,7 @@ type scanner struct {
 	off   int64 // where the next record starts
 	chunk []byte
 	start int64 // the offset of chunk[0]
+	back  int64 // how much before a record is read with it: what records refer to lies mostly there
 }
 
 const scanChunk = 256 << 10
@@ -66,22 +67,32 @@ func (s *scanner) recordAt(off int64) (header, []byte, error) {
 // bytes returns n bytes at off, which the caller knows to lie before end.
 func (s *scanner) bytes(off int64, n int) ([]byte, error) {
 	if off < s.start || off+int64(n) > s.start+int64(len(s.chunk)) {
-		want := int(min(max(int64(n), scanChunk), s.end-off))
+		from := max(off-s.back, 0)
+		want := int(min(max(int64(n)+off-from, scanChunk), s.end-from))
 		if cap(s.chunk) < want {
 			s.chunk = make([]byte, want)
 		}
 		s.chunk = s.chunk[:want]
-		if got, err := s.src.ReadAt(s.chunk, off); got < want {
+		if got, err := s.src.ReadAt(s.chunk, from); got < want {
 			s.chunk = s.chunk[:0]
 			if err == nil || errors.Is(err, io.EOF) {
 				err = io.ErrUnexpectedEOF
 			}
 			return nil, err
 		}
-		s.start = off
+		s.start = from
 	}
 	i := int(off - s.start)
 	return s.chunk[i : i+n : i+n], nil
+}
+
+// held returns n bytes at off if they are in memory, and nil otherwise.
+func (s *scanner) held(off int64, n int) []byte {
+	if off < s.start || off+int64(n) > s.start+int64(len(s.chunk)) {
+		return nil
+	}
+	i := int(off - s.start)
+	return s.chunk[i : i+n : i+n]
 }
 
 // resync looks for the next whole record after off, byte by byte, and returns its offset; -1 when there is none.
