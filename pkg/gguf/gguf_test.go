@@ -14,7 +14,7 @@ import (
 )
 
 func testModel(name string) string {
-	return filepath.Join("..", "..", "test", "testdata", "models", name)
+	return filepath.Join("..", "..", "models", name)
 }
 
 func read(b []byte) (*gguf.Header, error) { return gguf.Read(bytes.NewReader(b), int64(len(b))) }

@@ -38,7 +38,7 @@ func Pack(t testing.TB) pack.Pack {
 // Model is the path of a test model: "tiny" or "tiny2".
 func Model(t testing.TB, name string) string {
 	t.Helper()
-	path := filepath.Join(root(t), "test", "testdata", "models", name+"-q8_0.gguf")
+	path := filepath.Join(root(t), "models", name+"-q8_0.gguf")
 	if _, err := os.Stat(path); err != nil {
 		t.Fatal(err)
 	}
@@ -48,7 +48,7 @@ func Model(t testing.TB, name string) string {
 // Facts is the table of known answers.
 func Facts(t testing.TB) []Fact {
 	t.Helper()
-	b, err := os.ReadFile(filepath.Join(root(t), "test", "testdata", "models", "facts.json"))
+	b, err := os.ReadFile(filepath.Join(root(t), "models", "facts.json"))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -232,7 +232,7 @@ func digest(b []byte) string {
 // tiny is a real language model.
 func tiny(t testing.TB) []byte {
 	t.Helper()
-	return must[[]byte](t)(os.ReadFile("../../../../test/testdata/models/tiny-q8_0.gguf"))
+	return must[[]byte](t)(os.ReadFile("../../../../models/tiny-q8_0.gguf"))
 }
 
 func securable(typ registryv1.SecurableType, name string) *registryv1.Securable {

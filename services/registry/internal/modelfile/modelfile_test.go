@@ -34,7 +34,7 @@ func (f folder) inspect(t *testing.T, format string) (map[string]string, error) 
 }
 
 func tiny(t *testing.T) []byte {
-	b, err := os.ReadFile("../../../../test/testdata/models/tiny-q8_0.gguf")
+	b, err := os.ReadFile("../../../../models/tiny-q8_0.gguf")
 	require.NoError(t, err)
 	return b
 }
