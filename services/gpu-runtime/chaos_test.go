@@ -49,7 +49,7 @@ func TestKilledAtRandomUnderLoadTheEngineTellsNoLies(t *testing.T) {
 	random := rand.New(rand.NewPCG(1, 2)) //nolint:gosec // moments, not secrets
 	const kills = 12
 	for range kills {
-		testkit.Eventually(t, testkit.Patience, func() bool { return len(workers(t, "chaos")) == 1 }, "no worker")
+		n.await(t, "chaos", ready)
 		<-time.After(time.Duration(random.IntN(300)) * time.Millisecond) // the moment is what is random here
 		for _, pid := range workers(t, "chaos") {
 			_ = syscall.Kill(pid, syscall.SIGKILL)

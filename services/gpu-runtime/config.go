@@ -59,6 +59,7 @@ type Supervise struct {
 	RestartDelayMax config.Duration `yaml:"restart_delay_max" doc:"longest wait between restarts"`
 	StopGrace       config.Duration `yaml:"stop_grace" doc:"from the request to stop to the kill"`
 	CrashLimit      int             `yaml:"crash_limit" doc:"deaths in a row, without an answer in between, after which an instance has failed"`
+	CrashWindow     config.Duration `yaml:"crash_window" doc:"time that these deaths must span: a few bad seconds of the machine are no verdict"`
 	Attempts        int             `yaml:"attempts" doc:"how often a request is tried whose answer has not begun"`
 }
 
@@ -71,7 +72,7 @@ func Default() Config {
 		Supervise: Supervise{
 			StartTimeout: config.Duration(10 * time.Minute), StallTimeout: config.Duration(20 * time.Second), StepTimeout: config.Duration(2 * time.Minute),
 			RestartWait: config.Duration(15 * time.Second), RestartDelay: config.Duration(100 * time.Millisecond), RestartDelayMax: config.Duration(10 * time.Second),
-			StopGrace: config.Duration(5 * time.Second), CrashLimit: 8, Attempts: 3,
+			StopGrace: config.Duration(5 * time.Second), CrashLimit: 8, CrashWindow: config.Duration(30 * time.Second), Attempts: 3,
 		},
 	}
 }
@@ -110,6 +111,7 @@ func (c Config) Validate() (warnings []string, err error) {
 		{"supervise.restart_delay", c.Supervise.RestartDelay},
 		{"supervise.restart_delay_max", c.Supervise.RestartDelayMax},
 		{"supervise.stop_grace", c.Supervise.StopGrace},
+		{"supervise.crash_window", c.Supervise.CrashWindow},
 	} {
 		if d.value <= 0 {
 			return nil, fault.New(op, fault.Invalid, "%s must be longer than nothing", d.key)

@@ -116,7 +116,7 @@ func (s *Service) engines(c Config, b boot.Settings) supervise.Options {
 	return supervise.Options{
 		Executable: self(), Spawner: s.spawner, Log: b.Log, Clock: b.Clock, SocketDir: s.sockets, Propagator: b.Telemetry.Propagator,
 		StartTimeout: v.StartTimeout.Std(), StallTimeout: v.StallTimeout.Std(), StepTimeout: v.StepTimeout.Std(), RestartWait: v.RestartWait.Std(), StopGrace: v.StopGrace.Std(),
-		RestartDelay: v.RestartDelay.Std(), RestartDelayMax: v.RestartDelayMax.Std(), CrashLimit: v.CrashLimit, StartLimit: min(startLimit, v.CrashLimit), Attempts: v.Attempts,
+		RestartDelay: v.RestartDelay.Std(), RestartDelayMax: v.RestartDelayMax.Std(), CrashLimit: v.CrashLimit, CrashWindow: v.CrashWindow.Std(), StartLimit: min(startLimit, v.CrashLimit), Attempts: v.Attempts,
 	}
 }
 

@@ -94,6 +94,7 @@ func (e *Engine) Stop() {
 // run lives through one worker after another.
 func (e *Engine) run() {
 	defer close(e.ended)
+	var since time.Time // when the row of fruitless lives began
 	for fruitless, life := 0, 1; ; life++ {
 		p, err := e.life(life)
 		if p != nil && p.serving.Load() {
@@ -104,8 +105,11 @@ func (e *Engine) run() {
 			e.set(func(s *Status) { s.State, s.PID, s.Load = Stopped, 0, worker.Load{} })
 			return
 		}
-		fruitless++
-		if final(err) || fruitless >= e.opts.CrashLimit || !wasReady && fruitless >= e.opts.StartLimit {
+		if fruitless++; fruitless == 1 {
+			since = e.opts.Clock.Now()
+		}
+		looping := fruitless >= e.opts.CrashLimit && e.opts.Clock.Now().Sub(since) >= e.opts.CrashWindow
+		if final(err) || looping || !wasReady && fruitless >= e.opts.StartLimit {
 			if !final(err) {
 				err = fault.Wrap("supervise.run", fault.Unavailable, err, "the engine ended %d times in a row; last: %s", fruitless, fault.Text(err)).WithReason("ENGINE_CRASH_LOOP")
 			}

@@ -69,9 +69,10 @@ type Options struct {
 
 	RestartDelay    time.Duration // before the second restart in a row; the first is immediate, later ones double it
 	RestartDelayMax time.Duration
-	CrashLimit      int // lives in a row that served nobody
-	StartLimit      int // the same, for an engine that never was ready
-	Attempts        int // how often a request is tried
+	CrashLimit      int           // lives in a row that served nobody, after which the engine has failed …
+	CrashWindow     time.Duration // … if they took at least this long: a few bad seconds of the machine are no verdict
+	StartLimit      int           // lives in a row of an engine that never was ready
+	Attempts        int           // how often a request is tried
 
 	Observe func(pid int) int64 // memory of a worker in bytes
 	Changed func(Status)        // called after each change, from one goroutine at a time

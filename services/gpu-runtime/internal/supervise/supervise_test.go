@@ -66,7 +66,7 @@ func engine(t *testing.T, change func(*supervise.Options, *worker.Config)) *benc
 	o := supervise.Options{
 		Executable: self, Spawner: spawner, Log: slog.New(slog.DiscardHandler), Clock: clock.System(), SocketDir: dir,
 		StartTimeout: 30 * time.Second, StallTimeout: 20 * time.Second, StepTimeout: time.Minute, RestartWait: 10 * time.Second, StopGrace: 5 * time.Second,
-		RestartDelay: 50 * time.Millisecond, RestartDelayMax: time.Second, CrashLimit: 4, StartLimit: 2, Attempts: 3,
+		RestartDelay: 50 * time.Millisecond, RestartDelayMax: time.Second, CrashLimit: 4, CrashWindow: time.Minute, StartLimit: 2, Attempts: 3,
 		Observe: supervise.Resident,
 		Changed: func(s supervise.Status) {
 			b.mu.Lock()
@@ -232,7 +232,9 @@ func TestAKilledEngineAnswersAgainWithinTwoSecondsEveryTime(t *testing.T) {
 
 func TestAnEngineThatCrashesAgainAndAgainFails(t *testing.T) {
 	t.Parallel()
-	b := engine(t, func(o *supervise.Options, _ *worker.Config) { o.CrashLimit, o.RestartDelay = 3, time.Millisecond })
+	b := engine(t, func(o *supervise.Options, _ *worker.Config) {
+		o.CrashLimit, o.CrashWindow, o.RestartDelay = 3, time.Nanosecond, time.Millisecond
+	})
 	ready(t, b)
 	last := 0
 	testkit.Eventually(t, testkit.Patience, func() bool {
