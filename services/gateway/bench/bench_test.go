@@ -64,7 +64,7 @@ const streamChunks = 64
 
 func streamAnswer(w http.ResponseWriter) {
 	w.Header()["Content-Type"] = []string{"text/event-stream"}
-	f := w.(http.Flusher) //nolint:forcetypeassert // net/http's is one
+	f := w.(http.Flusher)
 	for range streamChunks {
 		_, _ = io.WriteString(w, `data: {"id":"chatcmpl-1","object":"chat.completion.chunk","created":1,"model":"gpt-x","choices":[{"index":0,"delta":{"content":" token"},"logprobs":null,"finish_reason":null}],"usage":null}`+"\n\n")
 		f.Flush()
@@ -94,7 +94,7 @@ func upstream(socket string) {
 	monitorv1.RegisterIngestServiceServer(s, peers{})
 	go func() { panic(s.Serve(gl)) }()
 	fmt.Println(l.Addr())
-	panic(http.Serve(l, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { //nolint:gosec // a mock
+	panic(http.Serve(l, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		_, _ = io.Copy(io.Discard, r.Body)
 		if r.Header.Get("Accept") == "text/event-stream" {
 			streamAnswer(w)
@@ -184,7 +184,7 @@ func fire(address, path string, size int, stream bool, concurrency, count int) s
 			n++
 		}
 		all.Go(func() {
-			c, err := net.Dial("tcp", address) //nolint:noctx // a load generator
+			c, err := net.Dial("tcp", address)
 			if err != nil {
 				panic(err)
 			}
@@ -308,7 +308,7 @@ func newStage(b *testing.B) *stage {
 // furnish makes a caller with a token and a provider, as an admin would.
 func (s *stage) furnish(b *testing.B, dir string) {
 	b.Helper()
-	admin, err := os.ReadFile(filepath.Join(dir, "admin.token")) //nolint:gosec // the benchmark's own directory
+	admin, err := os.ReadFile(filepath.Join(dir, "admin.token"))
 	require.NoError(b, err)
 	s.admin = strings.TrimSpace(string(admin))
 	var token struct{ Secret string }
@@ -350,7 +350,7 @@ func listen(b *testing.B, h http.Handler) string {
 	b.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(b, err)
-	server := &http.Server{Handler: h} //nolint:gosec // a benchmark
+	server := &http.Server{Handler: h}
 	go func() { _ = server.Serve(l) }()
 	b.Cleanup(func() { _ = server.Close() })
 	return l.Addr().String()

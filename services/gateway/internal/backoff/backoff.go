@@ -27,7 +27,7 @@ func (b *Backoff) Next() time.Duration {
 		step = base << b.failures
 	}
 	b.failures++
-	return step/2 + rand.N(step/2+1) //nolint:gosec // a jitter, not a secret
+	return step/2 + rand.N(step/2+1)
 }
 
 // Reset is told of a success.

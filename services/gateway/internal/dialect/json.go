@@ -11,10 +11,8 @@ import (
 	"github.com/slipway-ai/slipway/pkg/fault"
 )
 
-// span is a piece of a body by its offsets. A span that ends at 0 is none.
+// span is a piece of a body by its offsets.
 type span struct{ from, to int }
-
-func (s span) ok() bool { return s.to > 0 }
 
 func (s span) of(body []byte) []byte { return body[s.from:s.to] }
 

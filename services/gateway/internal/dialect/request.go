@@ -59,7 +59,7 @@ func (r *Request) note(key, val span) error {
 	}
 	r.members = append(r.members, member{key: key, val: val, field: f})
 	if f != unknown {
-		r.known[f] = uint8(len(r.members)) //nolint:gosec // maxMembers fits
+		r.known[f] = uint8(len(r.members))
 	}
 	return nil
 }

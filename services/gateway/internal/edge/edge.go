@@ -111,9 +111,9 @@ type openAIRoutes struct{ chat, embeddings, models, model string }
 
 // The prefixes under which OpenAI's paths are found.
 var (
-	rootRoutes     = openAIRoutes{"POST /v1/chat/completions", "POST /v1/embeddings", "GET /v1/models", "GET /v1/models/{id}"}                                                                                         //nolint:gochecknoglobals // a constant that the language cannot write
-	servingRoutes  = openAIRoutes{"POST /serving-endpoints/chat/completions", "POST /serving-endpoints/embeddings", "GET /serving-endpoints/models", "GET /serving-endpoints/models/{id}"}                             //nolint:gochecknoglobals // likewise
-	endpointRoutes = openAIRoutes{"POST /serving-endpoints/{name}/chat/completions", "POST /serving-endpoints/{name}/embeddings", "GET /serving-endpoints/{name}/models", "GET /serving-endpoints/{name}/models/{id}"} //nolint:gochecknoglobals // likewise
+	rootRoutes     = openAIRoutes{"POST /v1/chat/completions", "POST /v1/embeddings", "GET /v1/models", "GET /v1/models/{id}"}
+	servingRoutes  = openAIRoutes{"POST /serving-endpoints/chat/completions", "POST /serving-endpoints/embeddings", "GET /serving-endpoints/models", "GET /serving-endpoints/models/{id}"}
+	endpointRoutes = openAIRoutes{"POST /serving-endpoints/{name}/chat/completions", "POST /serving-endpoints/{name}/embeddings", "GET /serving-endpoints/{name}/models", "GET /serving-endpoints/{name}/models/{id}"}
 )
 
 func openAIPath(rest string, routes *openAIRoutes) (destination, bool) {
@@ -131,8 +131,8 @@ func openAIPath(rest string, routes *openAIRoutes) (destination, bool) {
 }
 
 // asServer marks a span as a server's.
-var asServer = []trace.SpanStartOption{trace.WithSpanKind(trace.SpanKindServer)} //nolint:gochecknoglobals // a constant that the language cannot write
+var asServer = []trace.SpanStartOption{trace.WithSpanKind(trace.SpanKindServer)}
 
 // strangersRate is how many unauthenticated requests become rows: enough to see an attack, too few for the attack to fill the
 // log. The others are counted.
-var strangersRate = limit.Rate{Requests: 20, Per: time.Second, Burst: 100} //nolint:gochecknoglobals // a constant that the language cannot write
+var strangersRate = limit.Rate{Requests: 20, Per: time.Second, Burst: 100}

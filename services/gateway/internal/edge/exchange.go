@@ -28,12 +28,12 @@ type exchange struct {
 	r  *http.Request
 	to destination
 
-	ctx      context.Context //nolint:containedctx // an exchange is one call, its methods are that call's steps
+	ctx      context.Context
 	span     trace.Span
 	parent   string // the span as W3C writes it, empty when there is none
 	start    time.Time
 	deadline time.Time
-	peers    context.Context //nolint:containedctx // ctx for calls to peers, made when it is first needed
+	peers    context.Context
 	end      context.CancelFunc
 
 	id       string // ours
@@ -71,19 +71,18 @@ type exchange struct {
 
 // outcome is what became of the request.
 type outcome struct {
-	usage    meter.Usage
-	counted  bool
-	finish   string
-	response []byte // an answer that was not streamed, as it was sent
-	chars    int    // bytes of all its text
-	pieces   int64  // in which an engine sent it
-	sent     int64  // bytes of the answer
-	ttft     time.Duration
-	waited   time.Duration // for others
-	queueUS  int64
-	retries  int
-	prompt   string // the prompt version that was rendered
-	failing  time.Time
+	usage   meter.Usage
+	counted bool
+	finish  string
+	chars   int   // bytes of all its text
+	pieces  int64 // in which an engine sent it
+	sent    int64 // bytes of the answer
+	ttft    time.Duration
+	waited  time.Duration // for others
+	queueUS int64
+	retries int
+	prompt  string // the prompt version that was rendered
+	failing time.Time
 }
 
 func (e *Edge) enter(w http.ResponseWriter, r *http.Request, to destination) *exchange {
@@ -96,7 +95,7 @@ func (e *Edge) enter(w http.ResponseWriter, r *http.Request, to destination) *ex
 		buf: x.buf, req: x.req, rendered: x.rendered, record: x.record, moment: x.moment,
 	}
 	x.deadline = x.start.Add(e.Settings.Timeout)
-	x.moment.Seconds, x.moment.Nanos = x.start.Unix(), int32(x.start.Nanosecond()/1000*1000) //nolint:gosec // below 1e9
+	x.moment.Seconds, x.moment.Nanos = x.start.Unix(), int32(x.start.Nanosecond()/1000*1000)
 	x.clientID, x.session = x.header(clientIDHeaders), x.header(sessionHeaders)
 	ctx := r.Context()
 	if len(r.Header["Traceparent"]) > 0 {
@@ -206,7 +205,7 @@ func (x *exchange) peer() context.Context {
 	return x.peers
 }
 
-var gateway = auth.Service("gateway") //nolint:gochecknoglobals // a constant that the language cannot write
+var gateway = auth.Service("gateway")
 
 // waitedSince adds to the time that others took.
 func (x *exchange) waitedSince(from time.Time) { x.out.waited += x.Clock.Now().Sub(from) }

@@ -12,16 +12,16 @@ import (
 
 // The headers that are read, in canonical form; the first one present counts.
 var (
-	clientIDHeaders = []string{"X-Client-Request-Id", "X-Request-Id"}   //nolint:gochecknoglobals // a constant that the language cannot write
-	sessionHeaders  = []string{"X-Slipway-Session", "X-Session-Id"}     //nolint:gochecknoglobals // likewise
-	entityHeaders   = []string{"X-Slipway-Served-Entity"}               //nolint:gochecknoglobals // likewise
-	jsonType        = []string{"application/json"}                      //nolint:gochecknoglobals // likewise
-	eventsType      = []string{"text/event-stream; charset=utf-8"}      //nolint:gochecknoglobals // likewise
-	noCache         = []string{"no-cache"}                              //nolint:gochecknoglobals // likewise
-	noBuffering     = []string{"no"}                                    //nolint:gochecknoglobals // likewise
-	bearer          = []string{`Bearer realm="slipway"`}                //nolint:gochecknoglobals // likewise
-	postOnly        = []string{http.MethodPost}                         //nolint:gochecknoglobals // likewise
-	getOnly         = []string{http.MethodGet + ", " + http.MethodHead} //nolint:gochecknoglobals // likewise
+	clientIDHeaders = []string{"X-Client-Request-Id", "X-Request-Id"}
+	sessionHeaders  = []string{"X-Slipway-Session", "X-Session-Id"}
+	entityHeaders   = []string{"X-Slipway-Served-Entity"}
+	jsonType        = []string{"application/json"}
+	eventsType      = []string{"text/event-stream; charset=utf-8"}
+	noCache         = []string{"no-cache"}
+	noBuffering     = []string{"no"}
+	bearer          = []string{`Bearer realm="slipway"`}
+	postOnly        = []string{http.MethodPost}
+	getOnly         = []string{http.MethodGet + ", " + http.MethodHead}
 )
 
 // maxHeader bounds what is taken of a caller's own names for things.

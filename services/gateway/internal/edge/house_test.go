@@ -452,7 +452,7 @@ func (s *serving) WatchRoutes(stream grpc.BidiStreamingServer[servingv1.WatchRou
 	for {
 		ack, err := stream.Recv()
 		if err != nil {
-			return nil
+			return err
 		}
 		s.acks <- ack.GetAppliedRevision()
 		select {
@@ -483,7 +483,7 @@ func (m *monitor) Ingest(s grpc.BidiStreamingServer[monitorv1.IngestRequest, mon
 	for {
 		req, err := s.Recv()
 		if err != nil {
-			return nil
+			return err
 		}
 		m.mu.Lock()
 		for i, r := range req.GetRecords() {
@@ -498,7 +498,7 @@ func (m *monitor) Ingest(s grpc.BidiStreamingServer[monitorv1.IngestRequest, mon
 		acked := m.acked
 		m.mu.Unlock()
 		if err := s.Send(&monitorv1.IngestResponse{AckedSeq: acked}); err != nil {
-			return nil
+			return err
 		}
 	}
 }

@@ -29,7 +29,7 @@ func (x *exchange) opening() *monitorv1.InferenceRecord {
 	r := x.record
 	r.Reset()
 	r.RequestId, r.ClientRequestId, r.SessionId = x.id, x.clientID, x.session
-	r.RequestTime, r.TrafficBucket = x.moment, int32(x.bucket) //nolint:gosec // below 10,000
+	r.RequestTime, r.TrafficBucket = x.moment, int32(x.bucket)
 	r.Requester, r.Task, r.Stream = x.principal.Name, x.taskName(), x.stream
 	r.Request, r.RequestBytes = x.body, x.size
 	if x.parent != "" {
@@ -51,8 +51,8 @@ func (x *exchange) settle(status int, reason string, response []byte) error {
 	took := x.Clock.Now().Sub(x.start)
 	r := x.record
 	r.Reset()
-	r.StatusCode, r.ErrorReason = int32(status), reason //nolint:gosec // a status
-	r.ConfigRevision = x.endpoint.ConfigRevision        // it may have changed while the request waited
+	r.StatusCode, r.ErrorReason = int32(status), reason
+	r.ConfigRevision = x.endpoint.ConfigRevision // it may have changed while the request waited
 	r.ServedEntity, r.ModelVersion, r.PromptVersion = x.entity.Name, x.modelVersion(), x.out.prompt
 	r.ExecutionDurationUs, r.TtftUs, r.QueueUs = took.Microseconds(), x.out.ttft.Microseconds(), x.out.queueUS
 	r.InputTokens, r.OutputTokens, r.UsageEstimated = x.out.usage.Input(), x.out.usage.Output(), x.out.usage.Estimated
@@ -109,7 +109,7 @@ func (x *exchange) refuse(p problem) {
 		return
 	}
 	r := x.opening()
-	r.StatusCode, r.ErrorReason = int32(p.Status), p.Reason //nolint:gosec // a status
+	r.StatusCode, r.ErrorReason = int32(p.Status), p.Reason
 	r.ExecutionDurationUs = x.Clock.Now().Sub(x.start).Microseconds()
 	r.Response, r.ResponseBytes = p.body, int64(len(p.body))
 	if !x.known {

@@ -111,10 +111,10 @@ type Bound struct {
 // Bind finds the metrics for labels, which it makes at their first request.
 func (m *Meter) Bind(l Labels) *Bound {
 	if b, ok := m.bound.Load(l); ok {
-		return b.(*Bound) //nolint:forcetypeassert // nothing else is stored
+		return b.(*Bound)
 	}
 	b, _ := m.bound.LoadOrStore(l, m.bind(l))
-	return b.(*Bound) //nolint:forcetypeassert // nothing else is stored
+	return b.(*Bound)
 }
 
 var tokenKinds = [6]string{"input", "input_cached", "input_audio", "output", "output_reasoning", "output_audio"}
@@ -159,7 +159,7 @@ func (b *Bound) Count(r Request) {
 
 func (b *Bound) counter(status int) prometheus.Counter {
 	if c, ok := b.status.Load(status); ok {
-		return c.(prometheus.Counter) //nolint:forcetypeassert // nothing else is stored
+		return c.(prometheus.Counter)
 	}
 	c := b.meter.requests.WithLabelValues(b.labels.Endpoint, b.labels.Entity, b.labels.Task, strconv.Itoa(status))
 	b.status.Store(status, c)

@@ -95,7 +95,7 @@ func (s *Shipper) Run(ctx context.Context) error {
 		pause := wait.Next()
 		s.opt.Logger.WarnContext(ctx, "request log shipping interrupted", "error", err, "pending", s.opt.Log.Stats().Pending, "retry_in", pause.Round(time.Millisecond))
 		if clock.Sleep(ctx, s.opt.Clock, pause) != nil {
-			return nil
+			return nil //nolint:nilerr // as above
 		}
 	}
 }
@@ -211,7 +211,7 @@ func (e *epoch) receive(cancel context.CancelFunc) error {
 		if err := e.acknowledge(m.GetAckedSeq()); err != nil {
 			return err
 		}
-		if last := e.last.Load(); last > 0 && m.GetAckedSeq() >= int64(last) { //nolint:gosec // a counter
+		if last := e.last.Load(); last > 0 && m.GetAckedSeq() >= int64(last) {
 			return errNextEpoch
 		}
 	}
@@ -238,7 +238,7 @@ func (e *epoch) send(ctx context.Context, reader *wal.Reader, first wal.Row) err
 		if err != nil {
 			return err
 		}
-		rows := uint64(message.rows) //nolint:gosec // a count
+		rows := uint64(message.rows)
 		if err := e.stream.SendMsg(message); err != nil {
 			return err
 		}

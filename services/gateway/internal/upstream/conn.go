@@ -61,7 +61,7 @@ func (r reader) Read(p []byte) (int, error) {
 func (c *conn) close() { _ = c.raw.Close() }
 
 // post is what the parser wants to know about the request.
-var post = &http.Request{Method: http.MethodPost} //nolint:gochecknoglobals // a constant that the language cannot write
+var post = &http.Request{Method: http.MethodPost}
 
 // exchange sends a call and reads the answer's head. On an error the connection is of no more use.
 func (c *conn) exchange(ctx context.Context, call *Call) (*Answer, error) {
@@ -75,20 +75,17 @@ func (c *conn) exchange(ctx context.Context, call *Call) (*Answer, error) {
 	}
 	// When ctx ends, whoever waits on the connection is woken with an error.
 	stop := context.AfterFunc(ctx, func() { _ = c.raw.SetDeadline(time.Unix(1, 0)) })
-	if err := c.send(head, call.Body); err != nil {
-		// A provider may have answered without reading to the end, and hung up. The answer says more than the error.
-		if answer, readErr := c.receive(); readErr == nil {
-			return c.answer(answer, stop, true), nil
-		}
-		stop()
-		return nil, err
-	}
-	resp, err := c.receive()
+	sent := c.send(head, call.Body)
+	// A provider may have answered without reading to the end, and hung up. The answer says more than the error.
+	resp, err := c.receive() //nolint:bodyclose // the caller closes it, through Answer
 	if err != nil {
 		stop()
+		if sent != nil {
+			err = sent
+		}
 		return nil, err
 	}
-	return c.answer(resp, stop, false), nil
+	return c.answer(resp, stop, sent != nil), nil
 }
 
 func (c *conn) send(head, body []byte) (err error) {
@@ -107,7 +104,7 @@ func (c *conn) send(head, body []byte) (err error) {
 
 func (c *conn) receive() (*http.Response, error) {
 	for range maxInterim {
-		resp, err := http.ReadResponse(c.in, post) //nolint:bodyclose // the caller closes it through Answer
+		resp, err := http.ReadResponse(c.in, post) //nolint:bodyclose // as above
 		if err != nil {
 			return nil, err
 		}

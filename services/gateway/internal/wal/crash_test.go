@@ -2,6 +2,7 @@ package wal_test
 
 import (
 	"bufio"
+	"errors"
 	"fmt"
 	"io"
 	"math/rand/v2"
@@ -218,7 +219,7 @@ func runAndKill(t *testing.T, dir string, lines int, begun map[string]bool, ende
 	reports := bufio.NewReader(out)
 	for n := 0; ; n++ {
 		line, err := reports.ReadString('\n')
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			break // a last line without its end was cut by the kill
 		}
 		require.NoError(t, err)

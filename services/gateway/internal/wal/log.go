@@ -34,8 +34,8 @@ type Log struct {
 	durable   Position // everything before it is on the disk
 	durableTo uint64   // the last row before durable
 	round     *round
-	waiters   int // strict appends that wait for the next sync
-	last      int // how many waited for the last one
+	waiters   int           // strict appends that wait for the next sync
+	last      int           // how many waited for the last one
 	progress  chan struct{} // closed and replaced whenever durable has moved, or nothing will move any more
 	failed    error         // the log takes no more; see fail
 	closed    bool
@@ -154,8 +154,8 @@ func (l *Log) finish(op string, r *Record, d Durability, compose func(sum uint32
 
 // admit asks whether one more request fits into the budget; the lock is held.
 func (l *Log) admit(op string, r *Record) error {
-	if l.failed != nil || levelOf(l.bytes+int64(len(r.buf)), l.opt.CapBytes) < Full {
-		return nil // a failed log refuses in write
+	if levelOf(l.bytes+int64(len(r.buf)), l.opt.CapBytes) < Full {
+		return nil
 	}
 	l.refused.Add(1)
 	return fault.New(op, fault.Unavailable, "the request log is full: the monitor has not taken its rows for too long").
@@ -178,7 +178,7 @@ func (l *Log) write(op string, r *Record, h header) (Position, error) {
 		}
 		s = l.active()
 	}
-	h.length = uint32(len(r.Payload())) //nolint:gosec // bounded above
+	h.length = uint32(len(r.Payload()))
 	h.synced = l.syncedOffset()
 	h.put(r.buf, l.seed)
 	if _, err := l.file.WriteAt(r.buf, s.size); err != nil {
@@ -199,7 +199,7 @@ func (l *Log) syncedOffset() uint32 {
 	if l.durable.Segment() != l.active().ordinal {
 		return segmentHeaderSize
 	}
-	return uint32(l.durable.Offset()) //nolint:gosec // an offset is below MaxSegmentBytes
+	return uint32(l.durable.Offset())
 }
 
 // rotate begins a new segment; the lock is held. The old one is synced first: a later segment never vouches for an earlier

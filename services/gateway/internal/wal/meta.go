@@ -52,7 +52,7 @@ func writeAtomic(dir, name string, v any) error {
 
 // readSmall reads what writeAtomic wrote; false when there is none yet.
 func readSmall(dir, name string, v any) (bool, error) {
-	text, err := os.ReadFile(filepath.Join(dir, name)) //nolint:gosec // the operator's own data directory
+	text, err := os.ReadFile(filepath.Join(dir, name))
 	if errors.Is(err, fs.ErrNotExist) {
 		return false, nil
 	}

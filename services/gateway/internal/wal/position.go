@@ -7,14 +7,14 @@ import "strconv"
 type Position uint64
 
 func at(ordinal uint32, offset int64) Position {
-	return Position(uint64(ordinal)<<32 | uint64(uint32(offset))) //nolint:gosec // an offset is below MaxSegmentBytes
+	return Position(uint64(ordinal)<<32 | uint64(uint32(offset)))
 }
 
 // Segment is the ordinal of the segment that holds the record.
-func (p Position) Segment() uint32 { return uint32(p >> 32) } //nolint:gosec // shifted: 32 bits are left
+func (p Position) Segment() uint32 { return uint32(p >> 32) }
 
 // Offset is the record's place in the segment's file.
-func (p Position) Offset() int64 { return int64(uint32(p)) } //nolint:gosec // the lower half is meant
+func (p Position) Offset() int64 { return int64(uint32(p)) }
 
 func (p Position) String() string {
 	return strconv.FormatUint(uint64(p.Segment()), 10) + ":" + strconv.FormatInt(p.Offset(), 10)

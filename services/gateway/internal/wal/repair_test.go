@@ -138,7 +138,7 @@ func TestRowsAcknowledgedBeyondTheEndAreNoticed(t *testing.T) {
 func TestRepairOfRandomDamageAlwaysEndsInALogThatWorks(t *testing.T) {
 	t.Parallel()
 	rnd := rand.New(rand.NewPCG(7, 8))
-	for round := range 60 {
+	for round := range 25 {
 		o, before := filled(t, 70)
 		all := segments(t, o.Dir)
 		for range 1 + rnd.IntN(3) {

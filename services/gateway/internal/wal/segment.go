@@ -164,7 +164,7 @@ func readPreface(f io.ReaderAt) (preface, error) {
 }
 
 func syncDir(dir string) error {
-	d, err := os.Open(dir) //nolint:gosec // the operator's own data directory
+	d, err := os.Open(dir)
 	if err != nil {
 		return err
 	}
