@@ -2,7 +2,9 @@ package serving_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io"
 	"strings"
 	"testing"
 
@@ -317,8 +319,8 @@ func (b *bench) watch(ctx context.Context, gateway string) error {
 	if err != nil {
 		return err
 	}
-	if err := stream.Send(&servingv1.WatchRoutesRequest{GatewayId: gateway}); err != nil {
-		return err
+	if err := stream.Send(&servingv1.WatchRoutesRequest{GatewayId: gateway}); err != nil && !errors.Is(err, io.EOF) {
+		return err // at the end of a stream Recv knows why it ended
 	}
 	_, err = stream.Recv()
 	return err

@@ -142,7 +142,9 @@ func (b *bench) gateway(name, address string) (g *peertest.Gateway, stop func())
 	go func() {
 		defer close(done)
 		for ctx.Err() == nil {
-			_ = g.Follow(ctx)
+			if !g.Held() {
+				_ = g.Follow(ctx)
+			}
 			_ = clock.Sleep(ctx, clock.System(), 5*time.Millisecond)
 		}
 	}()

@@ -126,9 +126,11 @@ func (svc *Service) assemble(cfg Config, s boot.Settings, url string, registry *
 	}
 	svc.endpoints, svc.prompts, svc.routes = api.NewEndpoints(verbs), api.NewPrompts(verbs), api.NewRoutes(gateways)
 	svc.loops = []loop{
-		{"table", svc.table.Run}, {"gateways", gateways.Run},
+		{"table", svc.table.Run},
+		{"gateways", gateways.Run},
 		{"observer", func(ctx context.Context) error { return reconciler.Observer.Run(flow.Self(ctx)) }},
-		{"reconciler", reconciler.Run}, {"follower", follower.Run},
+		{"reconciler", reconciler.Run},
+		{"follower", follower.Run},
 	}
 	return nil
 }

@@ -82,14 +82,14 @@ type Step struct {
 func Plan(e *Endpoint, v View, l Limits) (steps []Step, again time.Duration) {
 	p := planner{e: e, v: v, l: l}
 	if !e.Registered && !e.Deleting {
-		p.do(Step{Verb: VerbRegister})
+		p.register()
 	}
 	if !p.failing() {
 		for _, i := range e.Instances {
 			p.instance(i)
 		}
 	}
-	if e.Active != nil && !e.Active.Lineage {
+	if e.Active != nil && !e.Active.Lineage && e.Registered { // edges end at what the registry knows
 		p.do(Step{Verb: VerbLineage})
 	}
 	if e.Stale() && e.Pending == nil && e.Active != nil {
@@ -100,6 +100,10 @@ func Plan(e *Endpoint, v View, l Limits) (steps []Step, again time.Duration) {
 	}
 	return p.steps, p.again
 }
+
+// CreationTime is how long whoever creates an endpoint has for registering it. Only when that is over has the creator
+// died in between, and the reconciler does it: two at once would undo each other's work.
+const CreationTime = 15 * time.Second
 
 type planner struct {
 	e     *Endpoint
@@ -116,6 +120,14 @@ func (p *planner) wait(until time.Time) {
 	if d := max(until.Sub(p.v.Now), time.Millisecond); p.again == 0 || d < p.again {
 		p.again = d
 	}
+}
+
+func (p *planner) register() {
+	if over := p.e.CreateTime.Add(CreationTime); p.v.Now.Before(over) {
+		p.wait(over)
+		return
+	}
+	p.do(Step{Verb: VerbRegister})
 }
 
 // failing gives the pending revision up when an instance that it alone needs failed before it ever answered, or when its

@@ -181,6 +181,12 @@ func TestPlanRegistersAndRecordsLineageWhenACrashLeftThemOut(t *testing.T) {
 	s := stamp(id.Fixed())
 	e := serving(t, s, map[int64]int32{1: 100})
 	e.Registered = false
-	steps, _ := domain.Plan(e, view(noon, states(e.Instances[0].ID, domain.RuntimeReady)), limits)
-	require.Equal(t, []domain.Verb{domain.VerbRegister, domain.VerbLineage}, verbs(steps))
+	steps, again := domain.Plan(e, view(noon, states(e.Instances[0].ID, domain.RuntimeReady)), limits)
+	require.Empty(t, steps, "its creator is still at it")
+	require.Equal(t, domain.CreationTime, again)
+	steps, _ = domain.Plan(e, view(noon.Add(domain.CreationTime), states(e.Instances[0].ID, domain.RuntimeReady)), limits)
+	require.Equal(t, []domain.Verb{domain.VerbRegister}, verbs(steps))
+	e.Registered = true
+	steps, _ = domain.Plan(e, view(noon.Add(domain.CreationTime), states(e.Instances[0].ID, domain.RuntimeReady)), limits)
+	require.Equal(t, []domain.Verb{domain.VerbLineage}, verbs(steps))
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"log/slog"
 	"strings"
-	"time"
 
 	"github.com/slipway-ai/slipway/pkg/fault"
 	"github.com/slipway-ai/slipway/services/serving/internal/domain"
@@ -14,7 +13,7 @@ const (
 	maxTags       = 64
 	maxTagKey     = 255
 	maxTagValue   = 4096
-	finishingTime = 10 * time.Second // for what must not stop half-way because a caller hung up
+	finishingTime = domain.CreationTime * 2 / 3 // for what must not stop half-way because a caller hung up
 )
 
 // NewEndpoint is what its creator says of an endpoint.
@@ -72,12 +71,11 @@ func (s *Service) register(ctx context.Context, e *domain.Endpoint) (*domain.End
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), finishingTime)
 	defer cancel()
 	defer s.Changed(e.ID)
-	err := s.Registry.Register(Self(ctx), e.Name, e.Owner)
-	if fault.Is(err, fault.AlreadyExists) {
-		// The name was free here, so this is what is left of an endpoint that is not: its grants must not live on.
-		if err = s.Registry.Unregister(Self(ctx), e.Name); err == nil {
-			err = s.Registry.Register(Self(ctx), e.Name, e.Owner)
-		}
+	// The name was free here. Should the registry know an endpoint of that name, it is one that was lost (with its store,
+	// say): neither its grants nor its lineage must live on in this one.
+	err := s.Registry.Unregister(Self(ctx), e.Name)
+	if err == nil {
+		err = s.Registry.Register(Self(ctx), e.Name, e.Owner)
 	}
 	if err != nil {
 		_, undo := s.Store.Change(ctx, e.ID, "", func(e *domain.Endpoint) (bool, error) {

@@ -40,6 +40,8 @@ type Registry interface {
 // Routes finds a served entity in the routing table, or in one that was replaced a moment ago.
 type Routes interface {
 	Find(endpoint, entity string) (e domain.EntityRoute, found bool)
+	// Load reads the table if it has changed.
+	Load(ctx context.Context) error
 }
 
 // Settings are the bounds of the verbs.

@@ -23,7 +23,13 @@ func (s *Service) RenderPrompt(ctx context.Context, endpoint, entity string, val
 	}
 	route, found := s.Routes.Find(endpoint, entity)
 	if !found {
-		return Rendered{}, s.unrouted(ctx, op, endpoint, entity)
+		// The gateway may have its table from another replica, a moment ahead of this one's.
+		if err := s.Routes.Load(ctx); err != nil {
+			return Rendered{}, err
+		}
+		if route, found = s.Routes.Find(endpoint, entity); !found {
+			return Rendered{}, s.unrouted(ctx, op, endpoint, entity)
+		}
 	}
 	if route.Prompt.Version == 0 {
 		return Rendered{}, fault.New(op, fault.FailedPrecondition, "served entity %q of endpoint %q has no prompt", entity, endpoint).WithReason("NO_PROMPT")

@@ -31,39 +31,54 @@ func TestRender(t *testing.T) {
 		want     []domain.Message
 	}{
 		"a text without a question is a system message before the caller's": {
-			text("Answer in {{ language }}."), vars{"language": "German"}, []domain.Message{msg("user", "Hi")},
+			text("Answer in {{ language }}."),
+			vars{"language": "German"},
+			[]domain.Message{msg("user", "Hi")},
 			[]domain.Message{msg("system", "Answer in German."), msg("user", "Hi")},
 		},
 		"a text that takes the question stands in its place": {
-			text("Be brief. {{question}}"), nil, []domain.Message{msg("user", "a"), msg("assistant", "b"), msg("user", "c")},
+			text("Be brief. {{question}}"), nil,
+			[]domain.Message{msg("user", "a"), msg("assistant", "b"), msg("user", "c")},
 			[]domain.Message{msg("user", "a"), msg("assistant", "b"), msg("user", "Be brief. c")},
 		},
 		"input takes the last user message as well": {
-			text("{{input}} / {{question}}"), nil, []domain.Message{msg("user", "c")},
+			text("{{input}} / {{question}}"), nil,
+			[]domain.Message{msg("user", "c")},
 			[]domain.Message{msg("user", "c / c")},
 		},
 		"what follows the question stays behind it": {
-			text("{{question}}!"), nil, []domain.Message{msg("user", "c"), msg("assistant", "Well,")},
+			text("{{question}}!"), nil,
+			[]domain.Message{msg("user", "c"), msg("assistant", "Well,")},
 			[]domain.Message{msg("user", "c!"), msg("assistant", "Well,")},
 		},
 		"a question given by name leaves the messages alone": {
-			text("{{question}}!"), vars{"question": "why"}, []domain.Message{msg("user", "c")},
+			text("{{question}}!"),
+			vars{"question": "why"},
+			[]domain.Message{msg("user", "c")},
 			[]domain.Message{msg("system", "why!"), msg("user", "c")},
 		},
 		"a question given by name without any message is the user's": {
-			text("{{question}}!"), vars{"question": "why"}, nil,
+			text("{{question}}!"),
+			vars{"question": "why"},
+			nil,
 			[]domain.Message{msg("user", "why!")},
 		},
 		"an empty value is a value": {
-			text("[{{question}}]"), vars{"question": ""}, []domain.Message{msg("user", "c")},
+			text("[{{question}}]"),
+			vars{"question": ""},
+			[]domain.Message{msg("user", "c")},
 			[]domain.Message{msg("system", "[]"), msg("user", "c")},
 		},
 		"a chat template opens the conversation and asks where the caller asked": {
-			chat, vars{"topic": "ships"}, []domain.Message{msg("user", "a"), msg("assistant", "b"), msg("user", "c")},
+			chat,
+			vars{"topic": "ships"},
+			[]domain.Message{msg("user", "a"), msg("assistant", "b"), msg("user", "c")},
 			[]domain.Message{msg("system", "You know ships."), msg("user", "a"), msg("assistant", "b"), msg("user", "Q: c")},
 		},
 		"a chat template with its question given comes first": {
-			chat, vars{"topic": "ships", "question": "x"}, []domain.Message{msg("user", "a")},
+			chat,
+			vars{"topic": "ships", "question": "x"},
+			[]domain.Message{msg("user", "a")},
 			[]domain.Message{msg("system", "You know ships."), msg("user", "Q: x"), msg("user", "a")},
 		},
 		"values without a variable are ignored": {

@@ -41,9 +41,10 @@ type Follower struct {
 // Run follows until ctx ends.
 func (f *Follower) Run(ctx context.Context) error {
 	ctx = flow.Self(ctx)
-	return again(ctx, f.Clock, f.follow, func(err error, wait time.Duration) {
+	again(ctx, f.Clock, f.follow, func(err error, wait time.Duration) {
 		f.Log.WarnContext(ctx, "registry watch interrupted", slog.Any("error", err), slog.Duration("retry_in", wait))
 	})
+	return nil
 }
 
 func (f *Follower) follow(ctx context.Context, came func()) error {

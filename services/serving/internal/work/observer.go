@@ -38,7 +38,7 @@ func NewObserver(r RuntimeWatch, c clock.Clock, log *slog.Logger, prefix string,
 
 // Run watches until ctx ends.
 func (o *Observer) Run(ctx context.Context) error {
-	return again(ctx, o.clock, func(ctx context.Context, came func()) error {
+	again(ctx, o.clock, func(ctx context.Context, came func()) error {
 		defer o.disconnected()
 		return o.runtime.Watch(ctx, func(snapshot bool, seen []domain.Sighting) {
 			came()
@@ -47,6 +47,7 @@ func (o *Observer) Run(ctx context.Context) error {
 	}, func(err error, wait time.Duration) {
 		o.log.WarnContext(ctx, "runtime watch interrupted", slog.Any("error", err), slog.Duration("retry_in", wait))
 	})
+	return nil
 }
 
 func (o *Observer) disconnected() {
@@ -86,7 +87,7 @@ func (o *Observer) put(s domain.Sighting) bool {
 		return known
 	}
 	o.seen[s.ID] = s
-	return s != old
+	return s.Observation != old.Observation // a node tells of every request; only states are news
 }
 
 // Tell is for sightings that came as the answer to a call.

@@ -18,7 +18,9 @@ func (w *worker) do(ctx context.Context, e *domain.Endpoint, s domain.Step) erro
 	ctx, span := w.r.Tracer.Start(ctx, "serving."+string(s.Verb), trace.WithAttributes(
 		attribute.String("slipway.endpoint", e.Name), attribute.String("slipway.instance", s.Instance.ID)))
 	defer span.End()
-	err := w.verb(ctx, e, s)
+	stepping, cancel := context.WithTimeout(ctx, stepTimeout) // a peer that hangs must not hold the endpoint for good
+	defer cancel()
+	err := w.verb(stepping, e, s)
 	w.r.Metrics.step(s.Verb, err)
 	if err != nil {
 		span.SetStatus(codes.Error, string(fault.KindOf(err)))

@@ -37,19 +37,19 @@ func (b *backoff) next() time.Duration {
 func (b *backoff) reset() { b.failures = 0 }
 
 // again runs watch until ctx ends, waiting longer after each time it ended without having brought anything.
-func again(ctx context.Context, c clock.Clock, watch func(ctx context.Context, came func()) error, failed func(error, time.Duration)) error {
+func again(ctx context.Context, c clock.Clock, watch func(ctx context.Context, came func()) error, failed func(error, time.Duration)) {
 	pause := backoff{first: 100 * time.Millisecond, longest: 5 * time.Second}
 	for {
 		err := watch(ctx, pause.reset)
 		if ctx.Err() != nil {
-			return nil
+			return
 		}
 		wait := pause.next()
 		if err != nil {
 			failed(err, wait)
 		}
 		if clock.Sleep(ctx, c, wait) != nil {
-			return nil
+			return
 		}
 	}
 }

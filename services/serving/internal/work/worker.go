@@ -15,6 +15,8 @@ const (
 	claimRetry = time.Second // until another replica may be done with an endpoint
 	ackPoll    = time.Second // acknowledgements to another replica announce themselves to nobody here
 	maxSteps   = 200         // in one pass; more means that a step does not change what it was planned for
+
+	stepTimeout = 2 * time.Minute // loading reads a model's header from wherever it lies
 )
 
 // worker leads one endpoint. It lives while there is something to do or to wait for.

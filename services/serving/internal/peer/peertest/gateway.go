@@ -23,6 +23,7 @@ type Gateway struct {
 	mu    sync.Mutex
 	table *servingv1.WatchRoutesResponse
 	deaf  bool // applies nothing and acknowledges nothing
+	held  bool // does not connect
 	turn  int
 	seen  chan struct{}
 }
@@ -37,6 +38,20 @@ func (g *Gateway) Deafen(deaf bool) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.deaf = deaf
+}
+
+// Hold keeps it from connecting when its stream breaks; undo it with false.
+func (g *Gateway) Hold(held bool) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.held = held
+}
+
+// Held reports whether it may not connect.
+func (g *Gateway) Held() bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.held
 }
 
 // Follow keeps a stream until ctx ends or the stream breaks.
