@@ -8,12 +8,16 @@ import (
 	"path/filepath"
 	"runtime"
 	"testing"
+	"time"
 
 	"github.com/slipway-ai/slipway/services/gpu-runtime/internal/engine/pack"
 )
 
 // Fact is a question with the sentence that the test models answer at temperature 0.
 type Fact struct{ Question, Answer string }
+
+// Back is the promise that an engine answers again within two seconds of its death, as this build can keep it.
+const Back = raceSlowdown * 2 * time.Second
 
 // root is the repository's root, found from this file's own place in it.
 func root(t testing.TB) string {
