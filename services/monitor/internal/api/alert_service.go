@@ -53,6 +53,6 @@ func alertTo(a domain.Alert) *monitorv1.Alert {
 	return &monitorv1.Alert{
 		AlertId: a.ID, Monitor: a.Monitor, Endpoint: a.Endpoint, Threshold: thresholdTo(a.Threshold), State: state, Columns: a.Columns,
 		Value: a.Value, Window: windowTo(a.Window), Message: a.Message, OpenTime: timeTo(a.OpenTime), CloseTime: timeTo(a.CloseTime),
-		Deliveries: int32(a.Deliveries), //nolint:gosec // at most two events on ten webhooks
+		Deliveries: int32(a.Deliveries), // two events on ten webhooks at most
 	}
 }

@@ -57,7 +57,7 @@ func monitorFrom(p *monitorv1.Monitor) (domain.Monitor, map[string]config.Secret
 func monitorTo(m domain.Monitor) *monitorv1.Monitor {
 	p := &monitorv1.Monitor{
 		Name: m.Name, Endpoint: m.Endpoint, Granularity: m.Granularity.String(), Columns: m.Columns,
-		BaselineRows: m.BaselineRows, MinRows: int32(min(m.MinRows, math.MaxInt32)), Fdr: m.FDR, //nolint:gosec // held inside
+		BaselineRows: m.BaselineRows, MinRows: int32(min(m.MinRows, math.MaxInt32)), Fdr: m.FDR,
 		RefreshInterval: durationpb.New(m.RefreshInterval), Version: m.Version, Owner: m.Owner,
 		CreateTime: timeTo(m.CreateTime), UpdateTime: timeTo(m.UpdateTime), LastRefreshTime: timeTo(m.LastRefreshTime), LastError: m.LastError,
 	}

@@ -118,7 +118,7 @@ func (s *MonitorService) RefreshMonitor(ctx context.Context, req *monitorv1.Refr
 		return nil, err
 	}
 	out := &monitorv1.RefreshMonitorResponse{
-		Windows: int32(r.Windows), Rows: r.Rows, OpenedAlerts: r.Opened, ClosedAlerts: r.Closed, //nolint:gosec // at most flow's maxWindows
+		Windows: int32(r.Windows), Rows: r.Rows, OpenedAlerts: r.Opened, ClosedAlerts: r.Closed, // at most maxWindows
 	}
 	for _, p := range r.Profile {
 		out.Profile = append(out.Profile, profileTo(p))

@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"os"
+	"strings"
 	"testing"
 	"time"
 
@@ -40,33 +41,38 @@ func prepared(rows int) flow.Columns {
 	for i := range b.RequestTime {
 		b.RequestTime[i] = t0.Add(time.Duration(i) * time.Millisecond).UnixMicro()
 	}
-	for _, name := range []string{"execution_duration_ms", "ttft_ms", "queue_ms"} {
-		c := flow.Float64s{Values: make([]float64, rows)}
-		for i := range c.Values {
-			c.Values[i] = float64(int(rng.ExpFloat64()*2e5)) / 1000
+	names := map[string][]string{"lang": {"en", "de", "ja", "sv"}, "finish_reason": {"stop", "length"}, "served_entity": {"a", "b"}}
+	for _, col := range domain.MonitorColumns() {
+		switch {
+		case col.Name == domain.ColumnStatusCode:
+			c := flow.Int64s{Values: make([]int64, rows)}
+			for i := range c.Values {
+				c.Values[i] = []int64{200, 200, 200, 200, 429, 500}[rng.IntN(6)]
+			}
+			b.Int64[col.Name] = c
+		case col.Kind == domain.Categorical:
+			of := names[col.Name]
+			if of == nil {
+				of = []string{"true", "false"}
+			}
+			c := flow.Strings{Values: make([]string, rows)}
+			for i := range c.Values {
+				c.Values[i] = of[rng.IntN(len(of))]
+			}
+			b.String[col.Name] = c
+		case strings.HasSuffix(col.Name, "_ms"):
+			c := flow.Float64s{Values: make([]float64, rows)}
+			for i := range c.Values {
+				c.Values[i] = float64(int(rng.ExpFloat64()*2e5)) / 1000
+			}
+			b.Float64[col.Name] = c
+		default:
+			c := flow.Int64s{Values: make([]int64, rows)}
+			for i := range c.Values {
+				c.Values[i] = int64(rng.ExpFloat64() * 300)
+			}
+			b.Int64[col.Name] = c
 		}
-		b.Float64[name] = c
-	}
-	for _, name := range []string{"input_tokens", "output_tokens", "prompt_chars", "response_chars", "request_bytes", "response_bytes"} {
-		c := flow.Int64s{Values: make([]int64, rows)}
-		for i := range c.Values {
-			c.Values[i] = int64(rng.ExpFloat64() * 300)
-		}
-		b.Int64[name] = c
-	}
-	status := flow.Int64s{Values: make([]int64, rows)}
-	for i := range status.Values {
-		status.Values[i] = []int64{200, 200, 200, 200, 429, 500}[rng.IntN(6)]
-	}
-	b.Int64["status_code"] = status
-	for name, of := range map[string][]string{"lang": {"en", "de", "ja", "sv"}, "finish_reason": {"stop", "length"}, "served_entity": {"a", "b"}, "stream": {"true", "false"},
-		"model_version": {"m/1", "m/2"}, "prompt_version": {"p/1"}, "requester": {"ada", "bob"}, "task": {"chat"}, "error_reason": {""},
-	} {
-		c := flow.Strings{Values: make([]string, rows)}
-		for i := range c.Values {
-			c.Values[i] = of[rng.IntN(len(of))]
-		}
-		b.String[name] = c
 	}
 	return b
 }

@@ -204,7 +204,7 @@ func (c *collector) group(b Columns) ([]group, error) {
 				out = append(out, group{into: w, entity: name, profile: c.part(w, name)})
 			}
 		}
-		out[at].rows = append(out[at].rows, int32(i)) //nolint:gosec // a batch is far below 2³¹ rows
+		out[at].rows = append(out[at].rows, int32(i)) // a batch is far below 2³¹ rows
 	}
 	return out, nil
 }

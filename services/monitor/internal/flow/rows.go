@@ -24,12 +24,10 @@ type Query struct {
 	Endpoint     string    // required, exact match
 	From, To     time.Time // half-open span of request_time
 	ServedEntity string    // only this served entity; empty: all
-	// Columns are the names to fill, beyond request_time, which always comes. They
-	// are the names of domain.MonitorColumns, see there for units:
-	// execution_duration_ms, ttft_ms and queue_ms are milliseconds (fractions kept, so
-	// float64), tokens, characters and bytes are int64, status_code is int64, and
-	// lang, finish_reason, served_entity, model_version, prompt_version, requester,
-	// task, error_reason are strings; stream is the string "true" or "false".
+	// Columns are the names to fill, beyond request_time, which always comes: any of
+	// domain.MonitorColumns. Milliseconds keep their fractions and are float64; tokens,
+	// characters, bytes, other counts and status_code are int64; truth is the string
+	// "true" or "false"; everything else is a string.
 	Columns []string
 	// SinceVersion asks only for rows that commits after this table version added;
 	// negative: no such limit. It is a hint for finding what a refresh must look at

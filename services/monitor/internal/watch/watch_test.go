@@ -109,7 +109,7 @@ func TestTheWholeLifeOfAMonitorOverGRPCAndARestart(t *testing.T) {
 		p.log.Append(rows(3, 2, 150, true)...)
 		p.start(t)
 		ctx := auth.With(t.Context(), auth.Principal{Name: "ada", Kind: auth.User})
-		monitors, alerts := monitorv1.NewMonitorServiceClient(p.conn), monitorv1.NewAlertServiceClient(p.conn)
+		monitors := monitorv1.NewMonitorServiceClient(p.conn)
 
 		created, err := monitors.CreateMonitor(ctx, &monitorv1.CreateMonitorRequest{Monitor: &monitorv1.Monitor{
 			Name: "chat-drift", Endpoint: "chat", Granularity: "1h", RefreshInterval: durationpb.New(0), Baseline: span(0),
@@ -146,7 +146,8 @@ func TestTheWholeLifeOfAMonitorOverGRPCAndARestart(t *testing.T) {
 		// A restart forgets nothing and tells nothing twice.
 		p.stop()
 		p.start(t)
-		monitors, alerts = monitorv1.NewMonitorServiceClient(p.conn), monitorv1.NewAlertServiceClient(p.conn)
+		monitors = monitorv1.NewMonitorServiceClient(p.conn)
+		alerts := monitorv1.NewAlertServiceClient(p.conn)
 		again, err := monitors.RefreshMonitor(ctx, &monitorv1.RefreshMonitorRequest{Name: "chat-drift", Window: span(2)})
 		require.NoError(t, err)
 		require.Empty(t, again.GetOpenedAlerts())

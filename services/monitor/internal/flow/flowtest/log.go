@@ -4,10 +4,13 @@ package flowtest
 
 import (
 	"context"
+	"strconv"
+	"strings"
 	"sync"
 	"time"
 
 	"github.com/slipway-ai/slipway/pkg/fault"
+	"github.com/slipway-ai/slipway/services/monitor/internal/domain"
 	"github.com/slipway-ai/slipway/services/monitor/internal/flow"
 )
 
@@ -111,36 +114,47 @@ func batch(rows []Row, columns []string, version int64) flow.Columns {
 		b.RequestTime = append(b.RequestTime, r.At.UnixMicro())
 	}
 	for _, name := range columns {
-		switch name {
-		case "execution_duration_ms", "ttft_ms", "queue_ms":
+		kind, known := domain.ColumnKindOf(name)
+		switch {
+		case !known:
+			// Not filled: the flow must notice.
+		case name == domain.ColumnStatusCode:
+			c := flow.Int64s{}
+			for _, r := range rows {
+				c.Values, c.Null = append(c.Values, r.Status), append(c.Null, r.Status == 0)
+			}
+			b.Int64[name] = c
+		case kind == domain.Categorical:
+			c := flow.Strings{}
+			for _, r := range rows {
+				c.Values = append(c.Values, r.text(name))
+			}
+			b.String[name] = c
+		case strings.HasSuffix(name, "_ms"):
 			c := flow.Float64s{}
 			for _, r := range rows {
 				c.Values = append(c.Values, map[string]float64{"execution_duration_ms": r.DurationMS, "ttft_ms": r.TTFTMS}[name])
 			}
 			b.Float64[name] = c
-		case "input_tokens", "output_tokens", "prompt_chars", "response_chars", "status_code", "request_bytes", "response_bytes":
+		default:
 			c := flow.Int64s{}
 			for _, r := range rows {
 				c.Values = append(c.Values, map[string]int64{
-					"input_tokens": r.InputTokens, "output_tokens": r.OutputTokens, "prompt_chars": r.PromptChars,
-					"response_chars": r.ResponseChar, "status_code": r.Status,
+					"input_tokens": r.InputTokens, "output_tokens": r.OutputTokens, "prompt_chars": r.PromptChars, "response_chars": r.ResponseChar,
 				}[name])
-				c.Null = append(c.Null, name == "status_code" && r.Status == 0)
 			}
 			b.Int64[name] = c
-		default:
-			c := flow.Strings{}
-			for _, r := range rows {
-				stream := "false"
-				if r.Stream {
-					stream = "true"
-				}
-				c.Values = append(c.Values, map[string]string{
-					"served_entity": r.ServedEntity, "requester": r.Requester, "lang": r.Lang, "finish_reason": r.FinishReason, "stream": stream,
-				}[name])
-			}
-			b.String[name] = c
 		}
 	}
 	return b
+}
+
+func (r Row) text(column string) string {
+	switch column {
+	case "stream":
+		return strconv.FormatBool(r.Stream)
+	case "refusal":
+		return "false"
+	}
+	return map[string]string{"served_entity": r.ServedEntity, "requester": r.Requester, "lang": r.Lang, "finish_reason": r.FinishReason}[column]
 }
