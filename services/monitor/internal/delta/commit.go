@@ -6,7 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	mathrand "math/rand/v2"
+	"slices"
 	"strconv"
 	"time"
 )
@@ -226,39 +228,53 @@ func pause(ctx context.Context, attempt int) error {
 	}
 }
 
-// addColumns commits the columns of spec that the table lacks, as nullable:
-// files without them read as null. Types of existing columns must agree.
-func (t *Table) addColumns(ctx context.Context, spec Spec) error {
+// conform commits what the spec has beyond the table: its columns, as nullable,
+// since files without them read as null, and its properties. Types of existing
+// columns must agree. Columns and properties that only the table has stay.
+func (t *Table) conform(ctx context.Context, spec Spec) error {
 	for {
 		s := t.Snapshot()
-		merged := &Schema{Fields: append([]Field{}, s.schema.Fields...)}
-		for _, f := range spec.Schema.Fields {
-			i := merged.Index(f.Name)
-			if i < 0 {
-				f.Nullable = true
-				merged.Fields = append(merged.Fields, f)
-				continue
-			}
-			if have := merged.Fields[i].Type; have.String() != f.Type.String() {
-				return fmt.Errorf("delta: column %q is %s in the table and %s here", f.Name, have, f.Type)
-			}
-		}
-		if len(merged.Fields) == len(s.schema.Fields) {
-			return nil
-		}
-		text, err := merged.MarshalString()
-		if err != nil {
+		meta, err := spec.merge(s)
+		if meta == nil || err != nil {
 			return err
 		}
-		meta := *s.meta
-		meta.SchemaString = text
-		_, err = t.Commit(ctx, Change{Operation: "ADD COLUMNS", metadata: &meta, DataChange: true})
+		_, err = t.Commit(ctx, Change{Operation: "SET TBLPROPERTIES", metadata: meta, DataChange: true})
 		var conflict *ConflictError
 		if errors.As(err, &conflict) {
-			continue // somebody changed the schema; perhaps to what we want
+			continue // somebody changed the metadata; perhaps to what we want
 		}
 		return err
 	}
+}
+
+// merge is the metadata with what the spec adds; nil when it adds nothing.
+func (spec Spec) merge(s *Snapshot) (*Metadata, error) {
+	merged := &Schema{Fields: slices.Clone(s.schema.Fields)}
+	for _, f := range spec.Schema.Fields {
+		i := merged.Index(f.Name)
+		if i < 0 {
+			f.Nullable = true
+			merged.Fields = append(merged.Fields, f)
+			continue
+		}
+		if have := merged.Fields[i].Type; have.String() != f.Type.String() {
+			return nil, fmt.Errorf("delta: column %q is %s in the table and %s here", f.Name, have, f.Type)
+		}
+	}
+	meta := *s.meta
+	meta.Configuration = maps.Clone(s.meta.Configuration)
+	same := len(merged.Fields) == len(s.schema.Fields)
+	for k, v := range spec.Properties {
+		if meta.Configuration[k] != v {
+			meta.Configuration[k], same = v, false
+		}
+	}
+	if same {
+		return nil, nil
+	}
+	var err error
+	meta.SchemaString, err = merged.MarshalString()
+	return &meta, err
 }
 
 // randomID is a version 4 UUID.

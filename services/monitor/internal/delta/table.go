@@ -121,8 +121,8 @@ func Create(ctx context.Context, store Store, spec Spec, o Options) (*Table, err
 	return Open(ctx, store, o)
 }
 
-// OpenOrCreate opens the table, making it first where there is none. Columns of
-// the spec that the table lacks are added to it.
+// OpenOrCreate opens the table, making it first where there is none. Columns and
+// properties of the spec that the table lacks are added to it.
 func OpenOrCreate(ctx context.Context, store Store, spec Spec, o Options) (*Table, error) {
 	t, err := Open(ctx, store, o)
 	if errors.Is(err, ErrNotTable) {
@@ -134,7 +134,7 @@ func OpenOrCreate(ctx context.Context, store Store, spec Spec, o Options) (*Tabl
 	if err != nil {
 		return nil, err
 	}
-	return t, t.addColumns(ctx, spec)
+	return t, t.conform(ctx, spec)
 }
 
 func newTable(store Store, o Options) *Table {

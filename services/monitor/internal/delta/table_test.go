@@ -363,6 +363,19 @@ func TestANewColumnReadsAsNullInOldFiles(t *testing.T) {
 		require.Equal(t, 3, nulls)
 		require.Equal(t, 1, values)
 
+		version := table.Snapshot().Version()
+		table, err = OpenOrCreate(t.Context(), s, eventSpec, Options{})
+		require.NoError(t, err)
+		require.Equal(t, version, table.Snapshot().Version(), "an older program takes nothing away")
+		kept := eventSpec
+		kept.Properties = map[string]string{"delta.logRetentionDuration": Interval(time.Hour)}
+		for range 2 {
+			table, err = OpenOrCreate(t.Context(), s, kept, Options{})
+			require.NoError(t, err)
+			require.Equal(t, version+1, table.Snapshot().Version())
+			require.Equal(t, "interval 3600 seconds", table.Snapshot().Metadata().Configuration["delta.logRetentionDuration"])
+		}
+
 		narrower := eventSpec
 		narrower.Schema = &Schema{Fields: []Field{{Name: "n", Type: Of(String)}}}
 		_, err = OpenOrCreate(t.Context(), s, narrower, Options{})

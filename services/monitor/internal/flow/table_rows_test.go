@@ -207,4 +207,3 @@ func BenchmarkScan(b *testing.B) {
 	}
 	b.ReportMetric(float64(files*each*b.N)/b.Elapsed().Seconds(), "rows/s")
 }
-
