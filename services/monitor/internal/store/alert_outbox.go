@@ -9,8 +9,13 @@ import (
 )
 
 func (s *monitors) ClaimDeliveries(ctx context.Context, now, until time.Time, limit int) ([]domain.Delivery, error) {
+	const op = "store.ClaimDeliveries"
+	due, err := s.some(ctx, `select 1 from webhook_deliveries where state = 'PENDING' and next_attempt <= $1 and lease_until <= $1`, sqlkit.Micros(now))
+	if err != nil || !due {
+		return nil, sqlkit.Fault(op, err)
+	}
 	var claimed []domain.Delivery
-	err := s.db.InTx(ctx, func(ctx context.Context, tx sqlkit.Tx) (err error) {
+	err = s.db.InTx(ctx, func(ctx context.Context, tx sqlkit.Tx) (err error) {
 		// Event ids grow with time (UUIDv7), so a smaller one of the same alert must go first.
 		claimed, err = collect(ctx, tx, func(row scanner) (d domain.Delivery, err error) {
 			var created int64
@@ -36,7 +41,7 @@ func (s *monitors) ClaimDeliveries(ctx context.Context, now, until time.Time, li
 		}
 		return nil
 	})
-	return claimed, sqlkit.Fault("store.ClaimDeliveries", err)
+	return claimed, sqlkit.Fault(op, err)
 }
 
 func (s *monitors) FinishDelivery(ctx context.Context, d domain.Delivery, now time.Time, abandoned string) error {
