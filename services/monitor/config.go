@@ -42,6 +42,7 @@ type Ingest struct {
 	MaxPending    config.Bytes    `yaml:"max_pending" doc:"bytes that may wait for a commit; senders wait beyond"`
 	MaxMessage    config.Bytes    `yaml:"max_message" doc:"largest batch that a sender may send at once"`
 	MaxBody       config.Bytes    `yaml:"max_body" doc:"bytes of a request or response body that a row keeps; the rest is cut and the row says so"`
+	TraceRatio    float64         `yaml:"trace_ratio" doc:"share of request traces that get a span of their commit: the gateway's telemetry.sample_ratio"`
 }
 
 // Default is the configuration before anybody set anything.
@@ -53,7 +54,7 @@ func Default() Config {
 		},
 		Ingest: Ingest{
 			FlushInterval: config.Duration(500 * time.Millisecond), FlushRows: 10_000, FlushBytes: 32 << 20, MaxPending: 64 << 20,
-			MaxMessage: 64 << 20, MaxBody: 8 << 20,
+			MaxMessage: 64 << 20, MaxBody: 8 << 20, TraceRatio: 1,
 		},
 		WebhookTimeout: config.Duration(10 * time.Second),
 	}
@@ -87,6 +88,8 @@ func (c Config) Validate() (warnings []string, err error) {
 		return nil, bad("monitor.ingest.flush_rows, flush_bytes and max_body must be above 0")
 	case c.Ingest.MaxPending < c.Ingest.FlushBytes:
 		return nil, bad("monitor.ingest.max_pending must not be below flush_bytes: a commit would never begin by size")
+	case c.Ingest.TraceRatio < 0 || c.Ingest.TraceRatio > 1:
+		return nil, bad("monitor.ingest.trace_ratio must be from 0 to 1")
 	case c.Ingest.MaxMessage < 1<<20:
 		return nil, bad("monitor.ingest.max_message must be 1MiB at least")
 	}

@@ -26,6 +26,7 @@ func TestConfigurationRefusesWhatCannotWork(t *testing.T) {
 		"file_size":        func(c *monitor.Config) { c.Table.FileSize = 10 },
 		"max_pending":      func(c *monitor.Config) { c.Ingest.MaxPending = 1 },
 		"max_message":      func(c *monitor.Config) { c.Ingest.MaxMessage = 1 },
+		"trace_ratio":      func(c *monitor.Config) { c.Ingest.TraceRatio = 1.5 },
 		"table.url":        func(c *monitor.Config) { c.Table.URL = "ftp://x/y" },
 	} {
 		c := monitor.Default()

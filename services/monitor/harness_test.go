@@ -25,6 +25,7 @@ import (
 	"github.com/slipway-ai/slipway/pkg/link"
 	"github.com/slipway-ai/slipway/pkg/rpc"
 	"github.com/slipway-ai/slipway/pkg/telemetry"
+	"github.com/slipway-ai/slipway/pkg/testkit"
 	"github.com/slipway-ai/slipway/services/monitor/internal/delta"
 	"github.com/slipway-ai/slipway/services/monitor/internal/inference"
 	"github.com/slipway-ai/slipway/services/monitor/internal/ingest"
@@ -88,6 +89,7 @@ type options struct {
 	config monitor.Config
 	data   string
 	grants *grants
+	traces *testkit.Traces
 }
 
 // start opens the door as a program does: New, a host, a module table.
@@ -99,6 +101,14 @@ func start(t testing.TB, change func(*options)) *node {
 		change(&o)
 	}
 	tel := telemetry.Discard()
+	if o.traces != nil {
+		c := telemetry.Default()
+		c.Service, c.LogLevel, c.OTLPEndpoint, c.OTLPInsecure, c.ExportEvery = monitor.Name, "error", o.traces.Endpoint(), true, config.Duration(10*time.Millisecond)
+		var err error
+		tel, err = telemetry.Setup(t.Context(), c)
+		require.NoError(t, err)
+		t.Cleanup(func() { _ = tel.Shutdown(context.Background()) })
+	}
 	s := boot.Settings{
 		Log: tel.Log, Telemetry: tel, Net: link.NewNetwork(), Clock: clock.System(), IDs: id.UUIDv7(), DataDir: o.data,
 		Peers: map[string]string{"registry": "inproc:registry", "monitor": "inproc:monitor"},

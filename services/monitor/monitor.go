@@ -126,6 +126,7 @@ func (svc *Service) assemble(s boot.Settings) (err error) {
 	svc.writer = ingest.NewWriter(svc.table, ingest.Options{
 		FlushEvery: c.FlushInterval.Std(), FlushRows: c.FlushRows, FlushBytes: c.FlushBytes.Int64(), MaxPending: c.MaxPending.Int64(),
 		Limits: limits, Clock: s.Clock, Log: s.Log, Metrics: metrics, Notes: taking.Note,
+		Tracing: &ingest.Tracing{Tracer: s.Telemetry.Tracer("github.com/slipway-ai/slipway/services/monitor"), Ratio: c.TraceRatio},
 	})
 	taking.Writer = svc.writer
 	reading := &flow.Inferences{Table: svc.table, Access: access, Sources: sources}

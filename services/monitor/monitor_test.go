@@ -369,6 +369,23 @@ func TestTheWholeServiceWatchesWhatWasShipped(t *testing.T) {
 	require.Error(t, judge("ada", fmt.Sprintf("gw-%07d", 8)), "another's answer")
 }
 
+func TestARequestsTraceEndsWithTheCommitOfItsRecord(t *testing.T) {
+	t.Parallel()
+	traces := testkit.NewTraces(t)
+	n := start(t, func(o *options) { o.traces = traces })
+	r := record("gw", 1)
+	r.TraceId, r.SpanId = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
+	bad := record("gw", 2)
+	bad.TraceId, bad.SpanId = "not hex", "b7ad6b7169203331"
+	deliver(t, n, "gw", 1, r, bad)
+	span := traces.Find(t, "the commit", func(s testkit.Span) bool { return s.Name == "inference_log append" })
+	require.Equal(t, r.GetTraceId(), span.TraceID)
+	require.Equal(t, r.GetSpanId(), span.ParentID)
+	require.Equal(t, "monitor", span.Service)
+	require.Equal(t, "gw-0000001", span.Attributes["slipway.request_id"])
+	require.Equal(t, "1", span.Attributes["slipway.table.version"])
+}
+
 func TestReadinessIsTheTablesAndTheStores(t *testing.T) {
 	t.Parallel()
 	n := start(t, nil)

@@ -41,7 +41,8 @@ type Options struct {
 	Metrics    *Metrics
 	// Notes hears what was delivered, after each commit and outside its way; nil:
 	// nobody. An error is logged: what it would have noted is in the table too.
-	Notes func(ctx context.Context, ds []Delivery) error
+	Notes   func(ctx context.Context, ds []Delivery) error
+	Tracing *Tracing // nil: no spans
 }
 
 // Delivery is what one log delivered since the last note.
@@ -110,6 +111,7 @@ type entry struct {
 	records []*inference.Record
 	bytes   int64
 	changed int64 // sanitised records
+	at      time.Time
 }
 
 func (e *entry) last() int64 { return e.first + int64(len(e.records)) - 1 }
@@ -239,8 +241,8 @@ func (s *Stream) Put(ctx context.Context, first int64, records []*inference.Reco
 	if err != nil || len(records) == 0 {
 		return err
 	}
-	e := &entry{log: s.p, first: first, records: records}
 	now := s.w.o.Clock.Now()
+	e := &entry{log: s.p, first: first, records: records, at: now}
 	for i, r := range records {
 		r.Source, r.Epoch, r.Seq = s.p.key.Source, s.p.key.Epoch, first+int64(i)
 		codes := len(r.LoggingErrorCodes)

@@ -221,6 +221,7 @@ func (w *Writer) settled(ctx context.Context, batch []*entry, snap *delta.Snapsh
 	w.announce()
 	w.gauge()
 	w.mu.Unlock()
+	w.o.Tracing.trace(batch, snap, w.o.Clock.Now())
 	w.o.Metrics.rows.Add(float64(rows))
 	w.o.Metrics.version.Set(float64(snap.Version()))
 	w.o.Metrics.files.Set(float64(snap.NumFiles()))
