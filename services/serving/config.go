@@ -42,7 +42,7 @@ func Default() Config {
 		Runtime: "gpu-runtime", InstancePrefix: "serving",
 		LoadTimeout: config.Duration(10 * time.Minute), ProbeTimeout: config.Duration(30 * time.Second), ProbeAttempts: 3,
 		AckTimeout: config.Duration(30 * time.Second), Linger: config.Duration(500 * time.Millisecond), DrainTimeout: config.Duration(30 * time.Second),
-		RuntimeGrace: config.Duration(10 * time.Second), GatewayGrace: config.Duration(10 * time.Second), Lease: config.Duration(10 * time.Second),
+		RuntimeGrace: config.Duration(5 * time.Second), GatewayGrace: config.Duration(10 * time.Second), Lease: config.Duration(10 * time.Second),
 		Resync: config.Duration(5 * time.Second), TablePoll: config.Duration(500 * time.Millisecond),
 		PublishWait: config.Duration(2 * time.Second), DeleteWait: config.Duration(5 * time.Second),
 		Workers: 8, Templates: 1024,

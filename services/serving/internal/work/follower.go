@@ -41,9 +41,7 @@ type Follower struct {
 // Run follows until ctx ends.
 func (f *Follower) Run(ctx context.Context) error {
 	ctx = flow.Self(ctx)
-	again(ctx, f.Clock, f.follow, func(err error, wait time.Duration) {
-		f.Log.WarnContext(ctx, "registry watch interrupted", slog.Any("error", err), slog.Duration("retry_in", wait))
-	})
+	again(ctx, f.Clock, f.Log, "registry", f.follow)
 	return nil
 }
 

@@ -38,14 +38,12 @@ func NewObserver(r RuntimeWatch, c clock.Clock, log *slog.Logger, prefix string,
 
 // Run watches until ctx ends.
 func (o *Observer) Run(ctx context.Context) error {
-	again(ctx, o.clock, func(ctx context.Context, came func()) error {
+	again(ctx, o.clock, o.log, "runtime", func(ctx context.Context, came func()) error {
 		defer o.disconnected()
 		return o.runtime.Watch(ctx, func(snapshot bool, seen []domain.Sighting) {
 			came()
 			o.take(snapshot, seen)
 		})
-	}, func(err error, wait time.Duration) {
-		o.log.WarnContext(ctx, "runtime watch interrupted", slog.Any("error", err), slog.Duration("retry_in", wait))
 	})
 	return nil
 }

@@ -13,6 +13,7 @@ package work
 
 import (
 	"context"
+	"log/slog"
 	"math/rand/v2"
 	"time"
 
@@ -36,17 +37,22 @@ func (b *backoff) next() time.Duration {
 
 func (b *backoff) reset() { b.failures = 0 }
 
-// again runs watch until ctx ends, waiting longer after each time it ended without having brought anything.
-func again(ctx context.Context, c clock.Clock, watch func(ctx context.Context, came func()) error, failed func(error, time.Duration)) {
-	pause := backoff{first: 100 * time.Millisecond, longest: 5 * time.Second}
+// again runs watch until ctx ends, waiting longer after each time it ended without having brought anything. The first
+// failure of a row is told as a warning; that it goes on is for those who look closely.
+func again(ctx context.Context, c clock.Clock, log *slog.Logger, of string, watch func(ctx context.Context, came func()) error) {
+	pause := backoff{first: 100 * time.Millisecond, longest: time.Second}
 	for {
 		err := watch(ctx, pause.reset)
 		if ctx.Err() != nil {
 			return
 		}
+		level := slog.LevelDebug
+		if pause.failures == 0 {
+			level = slog.LevelWarn
+		}
 		wait := pause.next()
 		if err != nil {
-			failed(err, wait)
+			log.LogAttrs(ctx, level, "watch interrupted", slog.String("of", of), slog.Any("error", err), slog.Duration("retry_in", wait))
 		}
 		if clock.Sleep(ctx, c, wait) != nil {
 			return
