@@ -161,8 +161,10 @@ func TestIngestRefusesWhatItCannotPlace(t *testing.T) {
 		reason string
 		text   string
 	}{
-		"a gap": {[]*monitorv1.IngestRequest{{SourceId: "gap", FirstSeq: 1, Records: batch("gap", 1, 3)}, {SourceId: "gap", FirstSeq: 5, Records: batch("gap", 5, 6)}},
-			fault.FailedPrecondition, "INGEST_SEQUENCE_GAP", "record 4 is expected, the batch begins with 5"},
+		"a gap": {
+			[]*monitorv1.IngestRequest{{SourceId: "gap", FirstSeq: 1, Records: batch("gap", 1, 3)}, {SourceId: "gap", FirstSeq: 5, Records: batch("gap", 5, 6)}},
+			fault.FailedPrecondition, "INGEST_SEQUENCE_GAP", "record 4 is expected, the batch begins with 5",
+		},
 		"a number below 1":  {[]*monitorv1.IngestRequest{{SourceId: "zero", FirstSeq: 0, Records: batch("zero", 1, 1)}}, fault.Invalid, "INGEST_NUMBER_INVALID", "numbered from 1"},
 		"another log":       {[]*monitorv1.IngestRequest{{SourceId: "one"}, {SourceId: "two"}}, fault.Invalid, "INGEST_SOURCE_CHANGED", "one log"},
 		"another epoch":     {[]*monitorv1.IngestRequest{{SourceId: "one"}, {SourceId: "one", Epoch: 2}}, fault.Invalid, "INGEST_SOURCE_CHANGED", "one log"},
@@ -217,7 +219,8 @@ func TestTheAuditCountsWhatIsThere(t *testing.T) {
 		a, err := n.GetLogAudit(admin(t.Context()), &monitorv1.GetLogAuditRequest{Verify: true})
 		require.NoError(t, err)
 		require.Empty(t, cmp.Diff([]*monitorv1.SourceAudit{
-			{SourceId: "gw", Epoch: 1, AckedSeq: 40, Rows: 40, DistinctRequestIds: 40}, {SourceId: "gw", Epoch: 2, AckedSeq: 10, Rows: 10, DistinctRequestIds: 10},
+			{SourceId: "gw", Epoch: 1, AckedSeq: 40, Rows: 40, DistinctRequestIds: 40},
+			{SourceId: "gw", Epoch: 2, AckedSeq: 10, Rows: 10, DistinctRequestIds: 10},
 			{SourceId: "other", Epoch: 1, AckedSeq: 5, Rows: 5, DistinctRequestIds: 5},
 		}, a.GetSources(), protocmp.Transform()))
 		require.EqualValues(t, 55, a.GetRows())

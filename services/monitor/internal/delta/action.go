@@ -80,9 +80,7 @@ type CommitInfo struct {
 // metric is a number or a string.
 func (c *CommitInfo) UnmarshalJSON(data []byte) error {
 	var raw map[string]json.RawMessage
-	if json.Unmarshal(data, &raw) != nil {
-		return nil
-	}
+	_ = json.Unmarshal(data, &raw)
 	_ = json.Unmarshal(raw["timestamp"], &c.Timestamp)
 	_ = json.Unmarshal(raw["operation"], &c.Operation)
 	_ = json.Unmarshal(raw["isBlindAppend"], &c.IsBlindAppend)

@@ -139,7 +139,7 @@ func (r *rangeReader) span(off, want int64) (span, error) {
 	if err != nil {
 		return span{}, blobErr(r.key, err)
 	}
-	defer rd.Close()
+	defer func() { _ = rd.Close() }()
 	s := span{off: off, data: make([]byte, n)}
 	if _, err := io.ReadFull(rd, s.data); err != nil {
 		return span{}, err

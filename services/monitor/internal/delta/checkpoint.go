@@ -217,7 +217,7 @@ func decodeCheckpoint(data []byte, b *builder) (err error) {
 		return err
 	}
 	r := parquet.NewGenericReader[checkpointRow](file)
-	defer r.Close()
+	defer func() { _ = r.Close() }()
 	for {
 		// Fresh rows for each read: what is read keeps pointing into them.
 		rows := make([]checkpointRow, 256)

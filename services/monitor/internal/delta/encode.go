@@ -109,7 +109,7 @@ func parquetLeaf(t Type) (parquet.Node, error) {
 
 // encoder writes batches into one Parquet file.
 type encoder struct {
-	w       *parquet.Writer
+	w       *parquet.GenericWriter[any]
 	columns []*parquet.ColumnWriter
 	schema  *Schema
 	rows    int64
@@ -145,7 +145,7 @@ func newEncoder(out io.Writer, s *Schema, o *Options) (*encoder, error) {
 			}
 		}
 	}
-	w := parquet.NewWriter(out, opts...)
+	w := parquet.NewGenericWriter[any](out, opts...)
 	return &encoder{w: w, columns: w.ColumnWriters(), schema: s, buf: make([]parquet.Value, 0, 1024)}, nil
 }
 

@@ -80,7 +80,7 @@ func (l *Local) place(key string, data []byte, name func(from, to string) error)
 	if err != nil {
 		return err
 	}
-	defer os.Remove(f.Name()) // after a rename there is nothing left to remove
+	defer func() { _ = os.Remove(f.Name()) }() // after a rename there is nothing left to remove
 	_, err = f.Write(data)
 	if err == nil {
 		err = f.Chmod(0o644) // CreateTemp is private; a table is for other engines too

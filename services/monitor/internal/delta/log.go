@@ -40,10 +40,10 @@ func parseLogKey(key string) (logEntry, bool) {
 	if err != nil || v < 0 {
 		return logEntry{}, false
 	}
-	switch rest := name[20:]; {
-	case rest == ".json":
+	switch rest := name[20:]; rest {
+	case ".json":
 		return logEntry{version: v}, true
-	case rest == ".checkpoint.parquet":
+	case ".checkpoint.parquet":
 		return logEntry{version: v, checkpoint: true, part: 1, of: 1}, true
 	default:
 		seg := strings.Split(rest, ".")
@@ -91,11 +91,10 @@ func readHint(ctx context.Context, s Store) (*checkpointHint, error) {
 	if err != nil {
 		return nil, err
 	}
-	var h checkpointHint
-	if json.Unmarshal(b, &h) != nil {
-		return nil, nil
+	if h := new(checkpointHint); json.Unmarshal(b, h) == nil {
+		return h, nil
 	}
-	return &h, nil
+	return nil, nil
 }
 
 // findCheckpoint lists the log for the newest complete checkpoint; nil when

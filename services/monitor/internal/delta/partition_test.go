@@ -65,8 +65,12 @@ func TestPartitionValuesKeepTheirType(t *testing.T) {
 		value any
 		text  string
 	}{
-		{Of(Date), int64(-1), "1969-12-31"}, {Of(Date), int64(day0), "2024-10-04"}, {Of(Long), int64(-7), "-7"},
-		{Of(Timestamp), int64(1_500_000_000_123_456), "2017-07-14 02:40:00.123456"}, {Of(Boolean), true, "true"}, {Of(Double), 0.25, "0.25"},
+		{Of(Date), int64(-1), "1969-12-31"},
+		{Of(Date), int64(day0), "2024-10-04"},
+		{Of(Long), int64(-7), "-7"},
+		{Of(Timestamp), int64(1_500_000_000_123_456), "2017-07-14 02:40:00.123456"},
+		{Of(Boolean), true, "true"},
+		{Of(Double), 0.25, "0.25"},
 	} {
 		text, err := partitionText(c.t, c.value)
 		require.NoError(t, err)

@@ -143,8 +143,13 @@ func matches(c Cond, v any) bool {
 func TestStatisticsAreBoundsThatOtherEnginesCanTrust(t *testing.T) {
 	t.Parallel()
 	schema := &Schema{Fields: []Field{
-		{Name: "at", Type: Of(Timestamp)}, {Name: "s", Type: Of(String)}, {Name: "f", Type: Of(Double)},
-		{Name: "d", Type: Of(Date)}, {Name: "empty", Type: Of(Long)}, {Name: "flag", Type: Of(Boolean)}, {Name: "cost", Type: DecimalOf(18, 9)},
+		{Name: "at", Type: Of(Timestamp)},
+		{Name: "s", Type: Of(String)},
+		{Name: "f", Type: Of(Double)},
+		{Name: "d", Type: Of(Date)},
+		{Name: "empty", Type: Of(Long)},
+		{Name: "flag", Type: Of(Boolean)},
+		{Name: "cost", Type: DecimalOf(18, 9)},
 	}}
 	b := NewBatch(schema, 2)
 	long := strings.Repeat("x", maxBound-1) + "é" // a rune lies across the bound

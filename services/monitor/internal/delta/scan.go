@@ -123,7 +123,7 @@ func (t *Table) scanFile(ctx context.Context, s *Snapshot, f *DataFile, schema *
 		base := int64(0)
 		for _, g := range r.parquet.RowGroups() {
 			n := g.NumRows()
-			ranges := []rowRange{{0, n}}
+			var ranges []rowRange
 			if rows != nil {
 				ranges = pick(rows, base, n)
 			} else if ranges, err = s.pruneGroup(g, q.Where, r.parquet); err != nil {

@@ -79,9 +79,17 @@ func TestPagesTogetherAreExactlyTheMatchingRecordsNewestFirst(t *testing.T) {
 	t.Parallel()
 	table, _, all := logTable(t)
 	filters := []Filter{
-		{}, {Endpoint: "chat"}, {Endpoint: "a/b ü", StatusCode: 500}, {From: noon.AddDate(0, 0, 1), To: noon.AddDate(0, 0, 3)},
-		{From: noon.Add(17 * time.Minute), To: noon.Add(17*time.Minute + 1)}, {ServedEntity: "v2", Requester: "user-1"}, {ClientRequestID: "client-7"},
-		{RequestID: all[100].RequestID}, {Endpoint: "nobody"}, {StatusCode: 404}, {From: noon.AddDate(1, 0, 0)},
+		{},
+		{Endpoint: "chat"},
+		{Endpoint: "a/b ü", StatusCode: 500},
+		{From: noon.AddDate(0, 0, 1), To: noon.AddDate(0, 0, 3)},
+		{From: noon.Add(17 * time.Minute), To: noon.Add(17*time.Minute + 1)},
+		{ServedEntity: "v2", Requester: "user-1"},
+		{ClientRequestID: "client-7"},
+		{RequestID: all[100].RequestID},
+		{Endpoint: "nobody"},
+		{StatusCode: 404},
+		{From: noon.AddDate(1, 0, 0)},
 	}
 	rnd := rand.New(rand.NewPCG(5, 6))
 	for _, f := range filters {

@@ -50,7 +50,7 @@ func TestTheTableIsJoinedAndCleanedByTheClock(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)
 	go func() { done <- m.Run(ctx) }()
-	t.Cleanup(func() { cancel(); <-done })
+	t.Cleanup(func() { cancel(); require.ErrorIs(t, <-done, context.Canceled) })
 	fake.Await(2)
 	fake.Advance(time.Minute)
 	testkit.Eventually(t, testkit.Patience, func() bool { return table.Snapshot().NumFiles() == 1 }, "joined")

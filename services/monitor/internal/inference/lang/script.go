@@ -46,12 +46,31 @@ var tables = []struct {
 	s script
 	t *unicode.RangeTable
 }{
-	{latin, unicode.Latin}, {cyrillic, unicode.Cyrillic}, {arabic, unicode.Arabic}, {han, unicode.Han}, {kana, unicode.Hiragana},
-	{kana, unicode.Katakana}, {hangul, unicode.Hangul}, {greek, unicode.Greek}, {hebrew, unicode.Hebrew}, {thai, unicode.Thai},
-	{devanagari, unicode.Devanagari}, {bengali, unicode.Bengali}, {tamil, unicode.Tamil}, {telugu, unicode.Telugu},
-	{gujarati, unicode.Gujarati}, {gurmukhi, unicode.Gurmukhi}, {kannada, unicode.Kannada}, {malayalam, unicode.Malayalam},
-	{sinhala, unicode.Sinhala}, {khmer, unicode.Khmer}, {lao, unicode.Lao}, {burmese, unicode.Myanmar},
-	{georgian, unicode.Georgian}, {armenian, unicode.Armenian}, {ethiopic, unicode.Ethiopic},
+	{latin, unicode.Latin},
+	{cyrillic, unicode.Cyrillic},
+	{arabic, unicode.Arabic},
+	{han, unicode.Han},
+	{kana, unicode.Hiragana},
+	{kana, unicode.Katakana},
+	{hangul, unicode.Hangul},
+	{greek, unicode.Greek},
+	{hebrew, unicode.Hebrew},
+	{thai, unicode.Thai},
+	{devanagari, unicode.Devanagari},
+	{bengali, unicode.Bengali},
+	{tamil, unicode.Tamil},
+	{telugu, unicode.Telugu},
+	{gujarati, unicode.Gujarati},
+	{gurmukhi, unicode.Gurmukhi},
+	{kannada, unicode.Kannada},
+	{malayalam, unicode.Malayalam},
+	{sinhala, unicode.Sinhala},
+	{khmer, unicode.Khmer},
+	{lao, unicode.Lao},
+	{burmese, unicode.Myanmar},
+	{georgian, unicode.Georgian},
+	{armenian, unicode.Armenian},
+	{ethiopic, unicode.Ethiopic},
 }
 
 func scriptOf(r rune) script {
