@@ -186,14 +186,12 @@ func (x *exchange) conclude(err error) {
 	if status >= http.StatusInternalServerError || x.wrote && status == http.StatusOK {
 		x.Log.WarnContext(x.ctx, "request failed", "request_id", x.id, "status", p.Status, "reason", p.Reason, "error", err)
 	}
-	if status == fault.StatusClientClosed {
-		return // nobody listens
-	}
-	if x.wrote {
+	switch {
+	case !x.wrote:
+		x.writeProblem(p)
+	case status != fault.StatusClientClosed: // else nobody listens
 		x.push(p.AppendEvent(nil))
-		return
 	}
-	x.writeProblem(p)
 }
 
 // peer is the context for calls to other services: the gateway asks for itself, since the caller's right has been decided,

@@ -18,6 +18,7 @@ import (
 
 	"github.com/slipway-ai/slipway/pkg/fault"
 	gpuruntimev1 "github.com/slipway-ai/slipway/proto/gen/go/slipway/gpuruntime/v1"
+	servingv1 "github.com/slipway-ai/slipway/proto/gen/go/slipway/serving/v1"
 	"github.com/slipway-ai/slipway/services/gateway/internal/edge"
 )
 
@@ -250,6 +251,59 @@ func TestWhatTheEngineRefusesIsNotTriedAgain(t *testing.T) {
 			require.Equal(t, "context_length_exceeded", path(r.json(t), "error", "code"))
 		}
 	}
+}
+
+func TestAFullQueueSendsARequestElsewhere(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t)
+	h.route(2, endpoint("chat", local("m", 100, "full", "free")))
+	h.engine.answers(func(r *generate, out sender) error {
+		if r.GetInstanceId() == "full" {
+			return fault.New("engine", fault.ResourceExhausted, "the queue is full")
+		}
+		return say("Hello")(r, out)
+	})
+	require.Equal(t, http.StatusOK, h.post("/v1/chat/completions", ask).status)
+}
+
+func TestWhatPeersThinkOfTheGatewayIsNotTheCallersFault(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t)
+	for _, kind := range []fault.Kind{fault.Unauthenticated, fault.PermissionDenied} {
+		h.engine.answers(func(*generate, sender) error { return fault.New("engine", kind, "internal callers only") })
+		r := h.post("/v1/chat/completions", ask)
+		require.Equal(t, http.StatusInternalServerError, r.status)
+		require.NotContains(t, r.body, "internal callers")
+	}
+}
+
+func TestAPromptWhoseRevisionIsGoneFollowsTheRoutes(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t, func(o *edge.Settings) { o.RetryWindow = 5 * time.Second })
+	bound := func(name string) *servingv1.EntityRoute {
+		e := local(name, 100, "i1")
+		e.PromptVersion = "prompts:/c.s.p/2"
+		return e
+	}
+	asked := make(chan struct{}, 1)
+	h.serving.render = func(r *servingv1.RenderPromptRequest) (*servingv1.RenderPromptResponse, error) {
+		if r.GetServedEntity() == "old" {
+			select {
+			case asked <- struct{}{}:
+			default:
+			}
+			return nil, fault.New("serving", fault.FailedPrecondition, "revision 1 is gone")
+		}
+		return &servingv1.RenderPromptResponse{Messages: []*servingv1.ChatMessage{{Role: "user", Content: "Q"}}, PromptVersion: "prompts:/c.s.p/2"}, nil
+	}
+	h.route(2, endpoint("chat", bound("old")))
+	answered := make(chan reply, 1)
+	go func() { answered <- h.post("/v1/chat/completions", ask) }()
+	<-asked
+	h.route(3, endpoint("chat", bound("new")))
+	r := <-answered
+	require.Equal(t, http.StatusOK, r.status, r.body)
+	require.Equal(t, "new", r.header.Get("X-Slipway-Served-Entity"))
 }
 
 func TestACallerWhoHangsUpEndsTheWorkAndPaysForWhatCame(t *testing.T) {

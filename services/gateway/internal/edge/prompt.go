@@ -1,8 +1,11 @@
 package edge
 
 import (
+	"time"
+
 	"github.com/slipway-ai/slipway/pkg/fault"
 	servingv1 "github.com/slipway-ai/slipway/proto/gen/go/slipway/serving/v1"
+	"github.com/slipway-ai/slipway/services/gateway/internal/backoff"
 	"github.com/slipway-ai/slipway/services/gateway/internal/dialect"
 )
 
@@ -26,28 +29,35 @@ func (x *exchange) effective() (*dialect.Request, error) {
 	for i, m := range messages {
 		ask.Messages[i] = &servingv1.ChatMessage{Role: m.Role, Content: m.Content}
 	}
-	from := x.Clock.Now()
-	resp, err := x.Prompts.RenderPrompt(x.peer(), ask)
-	x.waitedSince(from)
+	resp, err := x.renderAt(ask)
 	if err != nil {
-		return nil, x.renderFailed(err)
+		return nil, err
 	}
 	x.out.prompt = resp.GetPromptVersion()
 	return x.render(resp)
 }
 
-// renderFailed follows a route that has changed under the request; any other failure is the answer.
-func (x *exchange) renderFailed(err error) error {
-	if fault.Is(err, fault.FailedPrecondition) || fault.Is(err, fault.NotFound) {
-		before := x.table
-		if moved := x.follow(); moved != nil {
-			return moved
+// renderAt asks serving. One that is away, or knows the endpoint no longer as the routes here have it, is asked again when the
+// routes have changed, and a few times before, within the retry window.
+func (x *exchange) renderAt(ask *servingv1.RenderPromptRequest) (*servingv1.RenderPromptResponse, error) {
+	pace := backoff.Backoff{Base: 20 * time.Millisecond, Max: 500 * time.Millisecond}
+	for {
+		changed := x.Routes.Changed()
+		from := x.Clock.Now()
+		resp, err := x.Prompts.RenderPrompt(x.peer(), ask)
+		x.waitedSince(from)
+		if err == nil || !retryable(err) {
+			return resp, ours(err)
 		}
-		if x.table != before {
-			return errMoved // the same entity, in a table that serving knows
+		if moved := x.follow(); moved != nil {
+			return nil, moved
+		}
+		x.out.retries++
+		if over := x.await(changed, pace.Next()); over != nil {
+			return nil, fault.Wrap("edge.renderAt", fault.KindOf(over), err, "the prompt of %s cannot be rendered: %s", x.entity.Name, fault.Text(err)).
+				WithReason(fault.Reason(err))
 		}
 	}
-	return err
 }
 
 // render puts rendered messages, and parameters that the caller did not give, into the caller's request.

@@ -10,8 +10,8 @@ import (
 	"github.com/slipway-ai/slipway/services/gateway/internal/route"
 )
 
-// retryable says whether another instance, or the same one later, may do what this one did not. An instance that is gone or
-// draining says so by NotFound or FailedPrecondition; the routes will follow.
+// retryable says whether another instance, or the same one later, may do what this one did not. What is gone or draining says
+// so by NotFound or FailedPrecondition; the routes will follow.
 func retryable(err error) bool {
 	switch fault.KindOf(err) {
 	case fault.Unavailable, fault.NotFound, fault.FailedPrecondition, fault.Aborted:
@@ -35,10 +35,14 @@ func (x *exchange) try(call func(ctx context.Context, i *route.Instance) error) 
 		}
 		if i := x.entity.Choose(tried); i != nil {
 			err := x.once(i, call)
-			if err == nil || x.wrote || !retryable(err) || x.peer().Err() != nil {
+			if err == nil || x.wrote || x.peer().Err() != nil {
 				return err
 			}
 			last, tried = err, append(tried, i)
+			busy := fault.Is(err, fault.ResourceExhausted) && x.entity.Choose(tried) != nil // its queue is full; another's may not be
+			if !retryable(err) && !busy {
+				return err
+			}
 			x.out.retries++
 			continue
 		}
@@ -58,7 +62,16 @@ func (x *exchange) once(i *route.Instance, call func(ctx context.Context, i *rou
 	ctx, cancel := context.WithCancel(x.peer())
 	defer cancel()
 	defer i.Acquire()()
-	return call(ctx, i)
+	return ours(call(ctx, i))
+}
+
+// ours is an error of a peer as it concerns the caller. That the gateway itself was not let in is not the caller's fault, and
+// must not look as if its token were.
+func ours(err error) error {
+	if fault.Is(err, fault.Unauthenticated) || fault.Is(err, fault.PermissionDenied) {
+		return fault.Wrap("edge.peer", fault.Internal, err, "the gateway was refused by a service of the platform").WithReason("PEER_REFUSED")
+	}
+	return err
 }
 
 // await waits for a change, or a while.

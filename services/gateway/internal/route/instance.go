@@ -138,14 +138,14 @@ func (e *Entity) Choose(tried []*Instance) *Instance {
 	return best
 }
 
-// Hopeless says that no instance of the entity will answer, now or later.
+// Hopeless says that the entity runs on instances, and that none of them will answer, now or later.
 func (e *Entity) Hopeless() bool {
 	for _, i := range e.Instances {
 		if !i.Hopeless() {
 			return false
 		}
 	}
-	return true
+	return len(e.Instances) > 0
 }
 
 func contains(list []*Instance, i *Instance) bool {

@@ -1,6 +1,8 @@
 package ship
 
 import (
+	"sync"
+
 	"google.golang.org/grpc/encoding"
 	protocodec "google.golang.org/grpc/encoding/proto"
 	"google.golang.org/grpc/mem"
@@ -12,7 +14,24 @@ import (
 type batch struct {
 	buf  []byte
 	rows int
+	pool *pool
 }
+
+// pool keeps the buffers of batches. gRPC gives one back when it has been written to the connection.
+type pool struct{ buffers sync.Pool }
+
+// Get implements mem.BufferPool; the shipper asks with no length and lets the buffer grow.
+func (p *pool) Get(length int) *[]byte {
+	if b, ok := p.buffers.Get().(*[]byte); ok && cap(*b) >= length {
+		*b = (*b)[:length]
+		return b
+	}
+	b := make([]byte, length, max(length, 16<<10))
+	return &b
+}
+
+// Put implements mem.BufferPool.
+func (p *pool) Put(b *[]byte) { p.buffers.Put(b) }
 
 // The fields of IngestRequest; ship_test.go holds them against the generated type.
 const (
@@ -22,12 +41,12 @@ const (
 	fieldRecords = 4
 )
 
-func newBatch(source string, epoch, first uint64) *batch {
-	b := protowire.AppendTag(make([]byte, 0, 4<<10), fieldSource, protowire.BytesType)
+func newBatch(p *pool, source string, epoch, first uint64) *batch {
+	b := protowire.AppendTag(*p.Get(0), fieldSource, protowire.BytesType)
 	b = protowire.AppendString(b, source)
 	b = protowire.AppendVarint(protowire.AppendTag(b, fieldEpoch, protowire.VarintType), epoch)
 	b = protowire.AppendVarint(protowire.AppendTag(b, fieldFirst, protowire.VarintType), first)
-	return &batch{buf: b}
+	return &batch{buf: b, pool: p}
 }
 
 // add appends a record whose encoding is begin and then end.
@@ -47,7 +66,7 @@ func (codec) Name() string { return protocodec.Name }
 
 func (codec) Marshal(v any) (mem.BufferSlice, error) {
 	if b, ok := v.(*batch); ok {
-		return mem.BufferSlice{mem.SliceBuffer(b.buf)}, nil
+		return mem.BufferSlice{mem.NewBuffer(&b.buf, b.pool)}, nil
 	}
 	return encoding.GetCodecV2(protocodec.Name).Marshal(v)
 }

@@ -17,7 +17,7 @@ func TestABatchIsAnIngestRequest(t *testing.T) {
 	require.NoError(t, err)
 	end, err := proto.Marshal(&monitorv1.InferenceRecord{StatusCode: 200, Response: []byte("a"), LoggingErrorCodes: []string{"B"}})
 	require.NoError(t, err)
-	b := newBatch("source", 3, 1<<40)
+	b := newBatch(new(pool), "source", 3, 1<<40)
 	b.add(begin, end)
 	b.add(begin, nil)
 	encoded, err := codec{}.Marshal(b)

@@ -52,6 +52,7 @@ type Shipper struct {
 	opt     Options
 	shipped atomic.Uint64
 	streams atomic.Uint64
+	buffers pool
 
 	mu      sync.Mutex
 	changed chan struct{} // closed and replaced at every acknowledgement
@@ -175,7 +176,9 @@ func (e *epoch) greet(first wal.Row) error {
 	return e.acknowledge(m.GetAckedSeq())
 }
 
-func (e *epoch) message(seq uint64) *batch { return newBatch(e.opt.Log.Source(), e.number, seq) }
+func (e *epoch) message(seq uint64) *batch {
+	return newBatch(&e.buffers, e.opt.Log.Source(), e.number, seq)
+}
 
 // acknowledge passes what the monitor has to the log. A monitor that has more than the log ever wrote knows another log under
 // our name: one that was since set back. Nothing can be shipped then without doubling or losing rows, so it is an error that

@@ -19,7 +19,7 @@ func BenchmarkRow(b *testing.B) {
 			require.NoError(b, err)
 			prompt, answer := make([]byte, 400), make([]byte, 1000)
 			b.ReportAllocs()
-			b.SetParallelism(32)
+			b.SetParallelism(16)
 			b.RunParallel(func(p *testing.PB) {
 				for p.Next() {
 					r := l.Record()
@@ -37,6 +37,9 @@ func BenchmarkRow(b *testing.B) {
 					}
 				}
 			})
+			b.StopTimer()
+			s := l.Stats()
+			b.ReportMetric(float64(s.Logged)/float64(max(s.Syncs, 1)), "rows/sync")
 			require.NoError(b, l.Close())
 		})
 	}

@@ -85,6 +85,9 @@ func (l *Log) sync() {
 		err = syncData(file)
 	}
 	l.mu.Lock()
+	if need {
+		l.syncs++
+	}
 	switch {
 	case err != nil:
 		l.fail(err)

@@ -39,6 +39,7 @@ type Log struct {
 	progress  chan struct{} // closed and replaced whenever durable has moved, or nothing will move any more
 	failed    error         // the log takes no more; see fail
 	closed    bool
+	syncs     uint64
 	recovered int   // ENDs that Open wrote for a process that had died
 	torn      int64 // bytes that Open cut off the tail
 

@@ -9,6 +9,8 @@ type Stats struct {
 	Pending  uint64 // admitted and not yet stored by the monitor
 	Refused  uint64 // requests turned away by this process because the log was full or could not be written
 
+	Syncs uint64 // of this process: how well appends share them is Logged by Syncs
+
 	Bytes, CapBytes int64
 	Segments        int
 	Level           Level
@@ -23,8 +25,8 @@ func (l *Log) Stats() Stats {
 	return Stats{
 		Admitted: l.admitted, Logged: l.logged, Acked: l.acked,
 		Open: uint64(len(l.open)), Pending: l.admitted - l.acked,
-		Refused: l.refused.Load(),
-		Bytes:   l.bytes, CapBytes: l.opt.CapBytes, Segments: len(l.segments), Level: l.Level(),
+		Refused: l.refused.Load(), Syncs: l.syncs,
+		Bytes: l.bytes, CapBytes: l.opt.CapBytes, Segments: len(l.segments), Level: l.Level(),
 		Recovered: l.recovered, TornBytes: l.torn,
 	}
 }
