@@ -15,7 +15,7 @@ for arch in amd64 arm64; do
   for s in registry serving gateway monitor gpu-runtime; do
     go build "${flags[@]}" -o "$out/slipway-$s" "./services/$s/cmd/$s"
   done
-  cp LICENSE README.md "$out/"
+  cp LICENSE README.md "$out/" && mkdir "$out/models" && cp models/tiny2-q8_0.gguf "$out/models/"
   tar -C dist --sort=name --owner=0 --group=0 --numeric-owner -czf "dist/$name.tar.gz" "$name"
   rm -r "$out"
 done

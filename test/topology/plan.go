@@ -20,7 +20,7 @@ func (p *Platform) planSingle(o Options) error {
 	}
 	if o.Postgres != nil {
 		for _, s := range Services {
-			args = append(args, "--set", section(s)+".store="+o.Postgres(s))
+			args = append(args, "--set", section(s)+".store.url="+o.Postgres(s))
 		}
 	}
 	for _, kv := range telemetrySettings(o) {
@@ -57,7 +57,7 @@ func (p *Platform) planMesh(ctx context.Context, o Options, bin string, ports []
 			args = append(args, "--set", "gateway.http="+strings.TrimPrefix(p.URL, "http://"), "--set", "gateway.grpc="+p.GRPC)
 		}
 		if o.Postgres != nil {
-			args = append(args, "--set", section(s)+".store="+o.Postgres(s))
+			args = append(args, "--set", section(s)+".store.url="+o.Postgres(s))
 		}
 		for _, key := range slices.Sorted(maps.Keys(o.Set)) {
 			if strings.HasPrefix(key, section(s)+".") {
