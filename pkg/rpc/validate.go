@@ -23,10 +23,18 @@ func validate() (interceptor, error) {
 			return nil // raw frames of a proxy: the owner of the method validates them
 		}
 		if err := undecoded(m); err != nil {
-			return fault.Wrap("rpc.validate", fault.Invalid, err, "the message cannot be decoded").WithReason("MESSAGE_MALFORMED")
+			return fault.Wrap("rpc.validate", fault.Invalid, err, "the message cannot be decoded: %s", decodeAdvice(err)).WithReason("MESSAGE_MALFORMED")
 		}
 		return Validate(v, m)
 	}}, nil
+}
+
+// decodeAdvice says what a caller can do; the decoder's own words name only its internals.
+func decodeAdvice(err error) string {
+	if strings.Contains(err.Error(), "invalid UTF-8") {
+		return "text must be UTF-8"
+	}
+	return "it is cut off, or not of this method's type"
 }
 
 // Validate checks a message against its rules, in the words of the chain: for callers that reach a handler by another

@@ -107,9 +107,9 @@ func TestAMessageThatBreaksItsRulesIsInvalidAtBothDoors(t *testing.T) {
 		"right":           {[]byte("\x0a\x03ana"), "", "", ""},
 		"too short":       {[]byte("\x0a\x02an"), fault.Invalid, "FIELD_INVALID", "name: must be at least 3 characters"},
 		"empty":           {nil, fault.Invalid, "FIELD_INVALID", "name: must be at least 3 characters"},
-		"invalid UTF-8":   {[]byte("\x0a\x03an\xff"), fault.Invalid, "MESSAGE_MALFORMED", "the message cannot be decoded"},
-		"cut off":         {[]byte("\x0a\x30an"), fault.Invalid, "MESSAGE_MALFORMED", "the message cannot be decoded"},
-		"not a message":   {[]byte("\xff\xff\xff"), fault.Invalid, "MESSAGE_MALFORMED", "the message cannot be decoded"},
+		"invalid UTF-8":   {[]byte("\x0a\x03an\xff"), fault.Invalid, "MESSAGE_MALFORMED", "the message cannot be decoded: text must be UTF-8"},
+		"cut off":         {[]byte("\x0a\x30an"), fault.Invalid, "MESSAGE_MALFORMED", "the message cannot be decoded: it is cut off, or not of this method's type"},
+		"not a message":   {[]byte("\xff\xff\xff"), fault.Invalid, "MESSAGE_MALFORMED", "the message cannot be decoded: it is cut off, or not of this method's type"},
 		"from the future": {[]byte("\x0a\x03ana\x12\x01x"), "", "", ""},
 	} {
 		t.Run(name, func(t *testing.T) {
