@@ -34,7 +34,7 @@ type process struct {
 func (p *process) run(t testing.TB) {
 	t.Helper()
 	cmd := exec.Command(os.Args[0], "--listen", "unix:"+p.socket, "--set", "data="+p.data, "--set", "peers.registry=unix:/nowhere",
-		"--set", "monitor.ingest.flush_interval=5ms", "--set", "monitor.table.checkpoint_every=20", "--set", "monitor.table.compact_every=300ms", "--set", "telemetry.log_level=error")
+		"--set", "monitor.ingest.flush_interval=5ms", "--set", "monitor.table.checkpoint_every=20", "--set", "monitor.table.compact_every=30ms", "--set", "telemetry.log_level=error")
 	cmd.Env = append(os.Environ(), childEnv+"=1")
 	cmd.Stderr = os.Stderr
 	p.mu.Lock()
@@ -68,6 +68,10 @@ func (s *sender) ship(ctx context.Context, t testing.TB) {
 	}
 }
 
+// window is how far a sender runs ahead of the acknowledgements: little, so that
+// there are many commits to be killed in.
+const window = 150
+
 // stream is one connection, until it breaks or all is acknowledged.
 func (s *sender) stream(ctx context.Context, t testing.TB) {
 	ctx, cancel := context.WithCancel(gateway(ctx))
@@ -89,9 +93,17 @@ func (s *sender) stream(ctx context.Context, t testing.TB) {
 		return
 	}
 	s.acked.Store(hello.GetAckedSeq())
+	moved := make(chan struct{}, 1)
 	go func() { // send on while acknowledgements come
 		rnd := rand.New(rand.NewPCG(uint64(hello.GetAckedSeq()), 1))
 		for next := hello.GetAckedSeq() + 1; next <= s.total; {
+			for next > s.acked.Load()+window {
+				select {
+				case <-moved:
+				case <-ctx.Done():
+					return
+				}
+			}
 			last := min(next+rnd.Int64N(40), s.total)
 			if stream.Send(&monitorv1.IngestRequest{SourceId: s.source, Epoch: s.epoch, FirstSeq: next, Records: batch(s.source, next, last)}) != nil {
 				return
@@ -106,6 +118,10 @@ func (s *sender) stream(ctx context.Context, t testing.TB) {
 			return
 		}
 		s.acked.Store(max(s.acked.Load(), ack.GetAckedSeq()))
+		select {
+		case moved <- struct{}{}:
+		default:
+		}
 	}
 }
 
