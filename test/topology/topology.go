@@ -11,6 +11,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"os"
@@ -277,15 +278,20 @@ func poll(ctx context.Context, otherwise string, ask func() (bool, error)) error
 	}
 }
 
+// freePorts are addresses on loopback that nothing listens at. They lie below the range from which the kernel takes the
+// ports of outgoing connections: a program that was killed must find its port free when it comes back.
 func freePorts(n int) ([]string, error) {
+	const lowest, highest, tries = 20000, 32000, 1000
 	var out []string
-	for range n {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
+	for range tries {
+		l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", lowest+rand.IntN(highest-lowest)))
 		if err != nil {
-			return nil, err
+			continue
 		}
 		defer l.Close() // all are held until all are known
-		out = append(out, l.Addr().String())
+		if out = append(out, l.Addr().String()); len(out) == n {
+			return out, nil
+		}
 	}
-	return out, nil
+	return nil, fmt.Errorf("no %d free ports between %d and %d", n, lowest, highest)
 }
