@@ -60,8 +60,11 @@ func (c Config) Validate() (warnings []string, err error) {
 		key   string
 		value config.Duration
 	}{
-		{"artifacts.sweep_every", c.Artifacts.SweepEvery}, {"artifacts.sweep_after", c.Artifacts.SweepAfter},
-		{"events.poll", c.Events.Poll}, {"events.heartbeat", c.Events.Heartbeat}, {"events.slow_after", c.Events.SlowAfter},
+		{"artifacts.sweep_every", c.Artifacts.SweepEvery},
+		{"artifacts.sweep_after", c.Artifacts.SweepAfter},
+		{"events.poll", c.Events.Poll},
+		{"events.heartbeat", c.Events.Heartbeat},
+		{"events.slow_after", c.Events.SlowAfter},
 	} {
 		if d.value <= 0 {
 			return nil, fault.New("registry.Config", fault.Invalid, "registry.%s must be more than 0", d.key).WithReason("CONFIG_INVALID")

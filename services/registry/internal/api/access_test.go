@@ -96,8 +96,12 @@ func TestGrantsChangeAllOrNone(t *testing.T) {
 		_, no := update(modelNamed(chat), &registryv1.GrantChange{Principal: "eve", Add: privileges(manage)}, &registryv1.GrantChange{Principal: "bob", Add: privileges(useSchema)})
 		refused(t, no, fault.Invalid, "GRANT_INVALID", "USE_SCHEMA cannot be granted on a model")
 		for _, bad := range []*registryv1.GrantChange{
-			{Principal: "eve"}, {Principal: "", Add: privileges(execute)}, {Principal: " eve", Add: privileges(execute)}, {Principal: "eve", Add: privileges(0)},
-			{Principal: "eve", Add: privileges(99)}, {Principal: "eve", Add: privileges(execute), Remove: privileges(execute)},
+			{Principal: "eve"},
+			{Principal: "", Add: privileges(execute)},
+			{Principal: " eve", Add: privileges(execute)},
+			{Principal: "eve", Add: privileges(0)},
+			{Principal: "eve", Add: privileges(99)},
+			{Principal: "eve", Add: privileges(execute), Remove: privileges(execute)},
 		} {
 			_, no := update(modelNamed(chat), bad)
 			refused(t, no, fault.Invalid, "")

@@ -230,6 +230,47 @@ func TestAnUploadThatBreaksOffLeavesNothing(t *testing.T) {
 	}
 }
 
+// While a file is on its way its version may be finalized, or the uploader may lose the right to write.
+func TestAnUploadIsJudgedAgainAtItsEnd(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		meanwhile func(h *house)
+		kind      fault.Kind
+		reason    string
+	}{
+		"finalized": {func(h *house) { finalize(h.t, h, admin(h.t), chat, 2) }, fault.FailedPrecondition, "VERSION_IMMUTABLE"},
+		"revoked":   {func(h *house) { h.revoke("bob", modelNamed(chat), createModelVersion) }, fault.PermissionDenied, "MISSING_PRIVILEGE"},
+		"deleted": {func(h *house) {
+			must[*registryv1.DeleteModelResponse](h.t)(h.model.DeleteModel(admin(h.t), &registryv1.DeleteModelRequest{FullName: chat}))
+		}, fault.NotFound, ""},
+		"made again": {func(h *house) {
+			ctx := admin(h.t)
+			must[*registryv1.DeleteModelResponse](h.t)(h.model.DeleteModel(ctx, &registryv1.DeleteModelRequest{FullName: chat}))
+			must[*registryv1.CreateModelResponse](h.t)(h.model.CreateModel(ctx, &registryv1.CreateModelRequest{FullName: chat}))
+			for range 2 {
+				newVersion(h.t, h, ctx, chat, "custom")
+			}
+			h.grant("bob", modelNamed(chat), createModelVersion)
+		}, fault.Aborted, "MODEL_REPLACED"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			h := open(t, sqlite(t), nil)
+			furnish(t, h)
+			before := len(kept(t, h))
+			stream := must[registryv1.ArtifactService_UploadArtifactClient](t)(h.artifact.UploadArtifact(bob(t, h)))
+			require.NoError(t, stream.Send(&registryv1.UploadArtifactRequest{Part: &registryv1.UploadArtifactRequest_Header{Header: &registryv1.UploadArtifactHeader{
+				Model: chat, Version: 2, File: &registryv1.ArtifactFile{Path: "new.bin"},
+			}}}))
+			require.NoError(t, stream.Send(&registryv1.UploadArtifactRequest{Part: &registryv1.UploadArtifactRequest_Chunk{Chunk: noise(1000)}}))
+			testkit.Eventually(t, testkit.Patience, func() bool { return len(kept(t, h)) > before }, "the upload has begun")
+			c.meanwhile(h)
+			_, err := closeUpload(stream)
+			refused(t, err, c.kind, c.reason)
+		})
+	}
+}
+
 func TestAFileUploadedAgainReplacesTheFirst(t *testing.T) {
 	t.Parallel()
 	h := open(t, sqlite(t), nil)

@@ -181,7 +181,6 @@ func TestListsCallsAndCheckAccessAgree(t *testing.T) {
 }
 
 func agree(t *testing.T, h *house, seed uint64) {
-
 	dice := rand.New(rand.NewPCG(seed, 7))
 	ctx := admin(t)
 	var places []*registryv1.Securable

@@ -169,6 +169,9 @@ func TestAWatcherHearsOnlyWhatItMaySee(t *testing.T) {
 	furnish(t, h)
 	eve := as(t, "eve")
 	require.Empty(t, history(t, h, eve))
+	stranger := next(t, follow(t, h, eve, 0))
+	require.Equal(t, heartbeat, stranger.GetKind())
+	require.Equal(t, position(t, h), stranger.GetPosition(), "the place moves on past what is not told")
 	h.grant("eve", catalogNamed("main"), useCatalog)
 	h.grant("eve", schemaNamed("main.demo"), useSchema)
 	h.grant("eve", modelNamed(chat), execute)
@@ -178,7 +181,6 @@ func TestAWatcherHearsOnlyWhatItMaySee(t *testing.T) {
 	}
 	require.Equal(t, map[string]bool{"main": true, "main.demo": true, chat: true}, heard)
 
-	// Heartbeats move on past what is not told, so that a watcher who comes back does not walk through it again.
 	w := follow(t, h, eve, position(t, h))
 	next(t, w)
 	h.grant("ada", promptNamed(greet), execute)

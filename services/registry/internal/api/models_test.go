@@ -203,6 +203,10 @@ func TestDamagedFilesFailTheirVersionForGood(t *testing.T) {
 				require.Equal(t, failed, got.GetStatus())
 				require.Equal(t, fault.Text(err), got.GetStatusMessage())
 				require.Empty(t, got.GetProperties())
+				told := history(t, h, ctx)
+				last := told[len(told)-1]
+				require.Equal(t, registryv1.EventKind_EVENT_KIND_UPDATED, last.GetKind())
+				require.Equal(t, v, last.GetVersion())
 
 				_, err = h.upload(ctx, chat, v, "dir/model.gguf", weights)
 				refused(t, err, fault.FailedPrecondition, "VERSION_IMMUTABLE")

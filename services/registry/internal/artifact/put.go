@@ -5,7 +5,6 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
-	"hash"
 	"io"
 
 	"gocloud.dev/blob"
@@ -78,7 +77,7 @@ func (b *Bucket) write(ctx context.Context, key string, want Content, most int64
 // receive copies chunks to w while counting and hashing them.
 func receive(w io.Writer, want Content, most int64, next func() ([]byte, error)) (Content, error) {
 	const op = "registry.artifact.Put"
-	var h hash.Hash = sha256.New()
+	h := sha256.New()
 	size := int64(0)
 	for {
 		chunk, err := next()

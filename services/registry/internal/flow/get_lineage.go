@@ -2,6 +2,7 @@ package flow
 
 import (
 	"context"
+	"slices"
 
 	"github.com/slipway-ai/slipway/pkg/fault"
 	"github.com/slipway-ai/slipway/services/registry/internal/domain"
@@ -53,12 +54,15 @@ const maxFrontier = 1000
 
 // step takes the edges that touch the frontier and returns the entities at their other ends that are new and visible.
 func (w *walk) step(ctx context.Context, frontier []string) (next []string, err error) {
-	if len(frontier) > maxFrontier {
-		frontier = frontier[:maxFrontier]
-	}
-	edges, err := w.l.Store.Edges(ctx, frontier, domain.MaxLineageEdges-len(w.found))
-	if err != nil {
-		return nil, err
+	var edges []domain.Edge
+	for some := range slices.Chunk(frontier, maxFrontier) {
+		more, err := w.l.Store.Edges(ctx, some, domain.MaxLineageEdges-len(w.found)-len(edges))
+		if err != nil {
+			return nil, err
+		}
+		if edges = append(edges, more...); len(w.found)+len(edges) >= domain.MaxLineageEdges {
+			break
+		}
 	}
 	fresh, err := w.meet(ctx, edges)
 	if err != nil {

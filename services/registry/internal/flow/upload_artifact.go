@@ -69,13 +69,9 @@ func (m Models) wanted(op string, v domain.ModelVersion, f domain.ArtifactFile, 
 // really there: the sweeper may have condemned, deleted and forgotten an old copy of it while ours was arriving. Once
 // pinned it is safe from that.
 func (m Models) keep(ctx context.Context, op string, v domain.ModelVersion, f domain.ArtifactFile) error {
-	err := m.Store.Update(ctx, func(ctx context.Context, tx store.Tx) error {
-		if _, err := pendingVersion(ctx, tx, op, v.Model, v.Version); err != nil { // much may have happened since the first byte
-			return err
-		}
+	if err := m.Store.Update(ctx, func(ctx context.Context, tx store.Tx) error {
 		return tx.Pin(ctx, f.SHA256, f.Size, m.now())
-	})
-	if err != nil {
+	}); err != nil {
 		return err
 	}
 	ok, err := m.Blobs.Exists(ctx, f.SHA256)
@@ -87,8 +83,11 @@ func (m Models) keep(ctx context.Context, op string, v domain.ModelVersion, f do
 	}
 	return m.Store.Update(ctx, func(ctx context.Context, tx store.Tx) error {
 		now, err := pendingVersion(ctx, tx, op, v.Model, v.Version)
-		if err != nil {
+		if err != nil { // much may have happened since the first byte
 			return err
+		}
+		if now.ModelID != v.ModelID {
+			return fault.New(op, fault.Aborted, "%s was deleted and made again; upload %q again", v.Model, f.Path).WithReason("MODEL_REPLACED")
 		}
 		return tx.PutFile(ctx, now.ModelID, now.Version, f)
 	})

@@ -47,7 +47,7 @@ func withEnding(files []domain.ArtifactFile, ending string) (found []domain.Arti
 	return found
 }
 
-func refuse(f domain.ArtifactFile, format string, args ...any) error {
+func refuse(f domain.ArtifactFile, format string, args ...any) *fault.Error {
 	e := fault.New("registry.modelfile.Inspect", fault.Invalid, format, args...)
 	e.Text = "the file \"" + f.Path + "\" is refused: " + e.Text
 	return e.WithReason("FILE_DAMAGED")
@@ -67,7 +67,7 @@ func named(f domain.ArtifactFile, err error) error {
 // look opens a file for as long as read takes. The empty file is refused before: no format knows one.
 func look(ctx context.Context, f domain.ArtifactFile, open Open, read func(r io.ReaderAt) error) error {
 	if f.Size == 0 {
-		return refuse(f, "it is empty (0 bytes)").(*fault.Error).WithReason("FILE_EMPTY")
+		return refuse(f, "it is empty (0 bytes)").WithReason("FILE_EMPTY")
 	}
 	src := open(ctx, f)
 	err := read(src)
