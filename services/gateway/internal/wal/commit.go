@@ -151,7 +151,9 @@ func (l *Log) Close() error {
 	if failed == nil {
 		l.failed = fault.New("wal.close", fault.Unavailable, "the request log is closed").WithReason("REQUEST_LOG_CLOSED")
 		// An append that slipped in behind the last sync is synced here; whoever waits for it is told the truth.
-		failed = syncData(l.file)
+		if failed = l.trim(l.active()); failed == nil {
+			failed = l.file.Sync()
+		}
 	}
 	l.round.err = l.failed
 	close(l.round.done)

@@ -25,6 +25,7 @@ type Log struct {
 	base      uint64     // rows before the epoch
 	segments  []*segment // oldest first; the last one is written to
 	file      *os.File   // of the last segment
+	zeros     []byte     // a stretch of them
 	retired   []*os.File // of earlier ones, until the committer is surely done with them
 	open      map[Position]struct{}
 	admitted  uint64
@@ -182,17 +183,49 @@ func (l *Log) write(op string, r *Record, h header) (Position, error) {
 	h.length = uint32(len(r.Payload()))
 	h.synced = l.syncedOffset()
 	h.put(r.buf, l.seed)
+	l.makeRoom(s, int64(len(r.buf)))
 	if _, err := l.file.WriteAt(r.buf, s.size); err != nil {
-		if undo := l.file.Truncate(s.size); undo != nil {
+		if undo := l.trim(s); undo != nil {
 			l.fail(undo)
 		}
 		return 0, fault.Wrap(op, fault.Unavailable, err, "the request log cannot be written").WithReason("REQUEST_LOG_UNAVAILABLE")
 	}
 	pos := at(s.ordinal, s.size)
 	s.size += int64(len(r.buf))
+	s.room = max(s.room, s.size)
 	l.bytes += int64(len(r.buf))
 	l.weigh()
 	return pos, nil
+}
+
+// stretch is how many zeros a segment is extended by at a time.
+const stretch = 1 << 20
+
+// makeRoom extends the file for n bytes more and for those that will follow. Where the disk has no room for a stretch it may
+// still have some for the record, so a failure here is none.
+func (l *Log) makeRoom(s *segment, n int64) {
+	if s.size+n <= s.room {
+		return
+	}
+	to := min(s.room+stretch, l.opt.SegmentBytes)
+	if to < s.size+n {
+		return // the segment's last record, or one that has a segment of its own
+	}
+	if l.zeros == nil {
+		l.zeros = make([]byte, stretch)
+	}
+	if _, err := l.file.WriteAt(l.zeros[:to-s.room], s.room); err == nil {
+		s.room = to
+	}
+}
+
+// trim cuts the file to what was written.
+func (l *Log) trim(s *segment) error {
+	err := l.file.Truncate(s.size)
+	if err == nil {
+		s.room = s.size
+	}
+	return err
 }
 
 // syncedOffset is the part of the active segment known to be on the disk.
@@ -207,7 +240,11 @@ func (l *Log) syncedOffset() uint32 {
 // one that is not on the disk.
 func (l *Log) rotate() error {
 	const op = "wal.rotate"
-	if err := syncData(l.file); err != nil {
+	err := l.trim(l.active())
+	if err == nil {
+		err = l.file.Sync()
+	}
+	if err != nil {
 		l.fail(err)
 		return l.failed
 	}

@@ -134,7 +134,7 @@ func (l *Log) seat(c *census, ack acked) error {
 	if l.file, err = os.OpenFile(l.active().path, os.O_RDWR, 0o600); err != nil {
 		return err
 	}
-	if err := l.file.Truncate(l.active().size); err != nil {
+	if err := l.trim(l.active()); err != nil {
 		return err
 	}
 	if err := l.file.Sync(); err != nil { // what was read may have been in the page cache only
@@ -259,11 +259,15 @@ func (c *census) records(s *segment, scan *scanner, last bool) error {
 			s.size = scan.off
 			return nil
 		case errors.Is(err, errTorn):
-			if torn, err := c.tail(scan, last); err != nil || !torn {
-				return errors.Join(err, damaged("segment %d holds no whole record at offset %d, and later records rely on it", s.ordinal, scan.off))
+			torn, length, err := c.tail(scan, last)
+			if err != nil {
+				return err
+			}
+			if !torn {
+				return damaged("segment %d holds no whole record at offset %d, and later records rely on it", s.ordinal, scan.off)
 			}
 			s.size = scan.off
-			c.log.torn = scan.end - scan.off
+			c.log.torn = length
 			return nil
 		case err != nil:
 			return err
@@ -274,11 +278,17 @@ func (c *census) records(s *segment, scan *scanner, last bool) error {
 	}
 }
 
-func (c *census) tail(scan *scanner, last bool) (bool, error) {
+// tail says whether what stands at the scanner's place may be cut off, and how much of it is more than room to write on.
+func (c *census) tail(scan *scanner, last bool) (torn bool, length int64, err error) {
 	if !last {
-		return false, nil
+		return false, 0, nil
 	}
-	return scan.tornAt(scan.off)
+	end, err := scan.contentEnd()
+	if err != nil || end == scan.off {
+		return true, 0, err
+	}
+	torn, err = scan.tornAt(scan.off)
+	return torn, end - scan.off, err
 }
 
 func (c *census) count(s *segment, pos Position, h header) error {

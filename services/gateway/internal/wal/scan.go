@@ -1,6 +1,7 @@
 package wal
 
 import (
+	"bytes"
 	"errors"
 	"io"
 )
@@ -112,6 +113,23 @@ func (s *scanner) resync(off int64) (int64, error) {
 		}
 	}
 	return -1, nil
+}
+
+// contentEnd is the offset behind the last byte that is not zero, at least off.
+func (s *scanner) contentEnd() (int64, error) {
+	end := s.off
+	for at := s.off; at < s.end; {
+		n := int(min(scanChunk, s.end-at))
+		b, err := s.bytes(at, n)
+		if err != nil {
+			return 0, err
+		}
+		if content := bytes.TrimRight(b, "\x00"); len(content) > 0 {
+			end = at + int64(len(content))
+		}
+		at += int64(n)
+	}
+	return end, nil
 }
 
 // tornAt says whether the bytes from off to the end are a torn tail: no whole record behind off was written after off had

@@ -89,13 +89,14 @@ type segment struct {
 	preface
 	path   string
 	size   int64
+	room   int64  // the file's length: what lies beyond size is zeros, waiting to be written over
 	logged uint64 // the last row number in this segment or before it
 	open   int    // BEGINs here that have no END yet
 	lowRef uint32 // the lowest ordinal that an END here points to; its own when none does
 }
 
 func newSegment(dir string, p preface) *segment {
-	return &segment{preface: p, path: filepath.Join(dir, segmentName(p.ordinal)), size: segmentHeaderSize, logged: p.logged, lowRef: p.ordinal}
+	return &segment{preface: p, path: filepath.Join(dir, segmentName(p.ordinal)), size: segmentHeaderSize, room: segmentHeaderSize, logged: p.logged, lowRef: p.ordinal}
 }
 
 // sees notes a reference from this segment to an earlier one.

@@ -178,11 +178,11 @@ func TestSegmentsGoWhenNobodyNeedsThem(t *testing.T) {
 	require.NoError(t, l.Ack(last))
 	require.Len(t, segments(t, dir), 1)
 	require.Equal(t, 1, l.Stats().Segments)
+	bytes := l.Stats().Bytes
+	require.NoError(t, l.Close())
 	info, err := os.Stat(segments(t, dir)[0])
 	require.NoError(t, err)
-	require.Equal(t, info.Size(), l.Stats().Bytes)
-
-	require.NoError(t, l.Close())
+	require.Equal(t, info.Size(), bytes, "a closed log leaves no room behind")
 	require.NoError(t, os.Remove(filepath.Join(dir, "acked.json")))
 	l = open(t, options(dir))
 	require.EqualValues(t, 201, l.Stats().Admitted, "the counts do not depend on the segments that are gone")
