@@ -85,22 +85,41 @@ func recordsOf(files []*DataFile) (rows int64, exact bool) {
 	return rows, true
 }
 
-// rowsOf yields the rows of some files one after another. Batches are small
-// because a row may carry megabytes.
+// joinBytes is about what a batch of a join may take in memory. A row may carry
+// megabytes, and compressed text grows by some factor when it is read.
+const (
+	joinBytes  = 32 << 20
+	joinGrowth = 8
+	joinRows   = 2048
+)
+
+// rowsThatFit is the number of rows of a file that make a batch.
+func rowsThatFit(f *DataFile) int {
+	st := f.Stats()
+	if st == nil || st.NumRecords == 0 {
+		return 64
+	}
+	return int(min(max(joinBytes*st.NumRecords/(f.Size*joinGrowth+1), 1), joinRows))
+}
+
+// rowsOf yields the rows of some files one after another.
 func (t *Table) rowsOf(ctx context.Context, s *Snapshot, files []*DataFile, rows *int64) iter.Seq2[*Batch, error] {
 	return func(yield func(*Batch, error) bool) {
 		names := make([]string, 0, len(s.schema.Fields))
 		for _, f := range s.FileSchema().Fields {
 			names = append(names, f.Name)
 		}
-		for p, err := range t.Scan(ctx, s, Query{Columns: names, Files: files, BatchRows: 512}) {
-			if err != nil {
-				yield(nil, err)
-				return
-			}
-			*rows += int64(p.Rows())
-			if !yield(p.Batch, nil) {
-				return
+		for _, f := range files {
+			q := Query{Columns: names, Files: []*DataFile{f}, BatchRows: rowsThatFit(f)}
+			for p, err := range t.Scan(ctx, s, q) {
+				if err != nil {
+					yield(nil, err)
+					return
+				}
+				*rows += int64(p.Rows())
+				if !yield(p.Batch, nil) {
+					return
+				}
 			}
 		}
 	}

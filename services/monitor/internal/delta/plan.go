@@ -1,6 +1,7 @@
 package delta
 
 import (
+	"cmp"
 	"math/bits"
 	"slices"
 	"strings"
@@ -102,10 +103,7 @@ func planPartition(files []*DataFile, o CompactOptions) [][]*DataFile {
 	// Oldest first, so that a joined file covers one stretch of time and its
 	// bounds stay narrow.
 	slices.SortStableFunc(small, func(a, b *DataFile) int {
-		if a.ModificationTime != b.ModificationTime {
-			return int(min(max(a.ModificationTime-b.ModificationTime, -1), 1))
-		}
-		return strings.Compare(a.Key, b.Key)
+		return cmp.Or(cmp.Compare(a.ModificationTime, b.ModificationTime), cmp.Compare(a.Since, b.Since), strings.Compare(a.Key, b.Key))
 	})
 	if o.Settled(small[0].PartitionValues) {
 		return fill(small, o.Target, 2)

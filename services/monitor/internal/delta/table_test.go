@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -380,6 +381,71 @@ func TestANewColumnReadsAsNullInOldFiles(t *testing.T) {
 		narrower.Schema = &Schema{Fields: []Field{{Name: "n", Type: Of(String)}}}
 		_, err = OpenOrCreate(t.Context(), s, narrower, Options{})
 		require.ErrorContains(t, err, `column "n" is long in the table and string here`)
+	})
+}
+
+func TestAnOlderProgramWritesIntoANewerTable(t *testing.T) {
+	t.Parallel()
+	eachStore(t, func(t *testing.T, s Store) {
+		// The newer program has a column in the middle; the table has it at the end.
+		createEvents(t, s, Options{})
+		newer := eventSpec
+		newer.Schema = events()
+		newer.Schema.Fields = slices.Insert(newer.Schema.Fields, 4, Field{Name: "later", Type: Of(Long)})
+		table, err := OpenOrCreate(t.Context(), s, newer, Options{})
+		require.NoError(t, err)
+		b := eventBatch(0, 5)
+		b.Schema = newer.Schema.Without("day", "place")
+		b.Columns = slices.Insert(b.Columns, 2, NewVector(Of(Long), 5))
+		for i := range 5 {
+			b.Columns[2].AppendInt(int64(i))
+		}
+		_, err = table.Append(t.Context(), part(day0, "p"), b)
+		require.NoError(t, err)
+		older, err := OpenOrCreate(t.Context(), s, eventSpec, Options{})
+		require.NoError(t, err)
+		_, err = older.Append(t.Context(), part(day0, "p"), eventBatch(5, 5))
+		require.NoError(t, err)
+		_, err = older.Optimize(t.Context(), CompactOptions{Fan: 2})
+		require.NoError(t, err)
+		require.Equal(t, 1, older.Snapshot().NumFiles())
+		var sum, nulls int64
+		for p, err := range older.Scan(t.Context(), older.Snapshot(), Query{}) {
+			require.NoError(t, err)
+			for i, x := range p.Column("later").Ints {
+				if !p.Column("later").Null(i) {
+					require.Equal(t, fmt.Sprintf("id-%08d", x), p.Column("id").Strings[i])
+				}
+				if p.Column("later").Null(i) {
+					nulls++
+				}
+				sum += x
+			}
+		}
+		require.EqualValues(t, 10, sum)
+		require.EqualValues(t, 5, nulls, "joining kept the newer column")
+		require.Len(t, readIDs(t, older), 10)
+	})
+}
+
+func TestABatchThatIsNotOfTheTableIsRefused(t *testing.T) {
+	t.Parallel()
+	eachStore(t, func(t *testing.T, s Store) {
+		table := createEvents(t, s, Options{})
+		write := func(change func(b *Batch)) error {
+			b := eventBatch(0, 2)
+			change(b)
+			_, err := table.Write(t.Context(), part(day0, "p"), One(b))
+			return err
+		}
+		require.ErrorContains(t, write(func(b *Batch) { b.Schema.Fields[0].Name = "who" }), `no column "who"`)
+		require.ErrorContains(t, write(func(b *Batch) { b.Schema.Fields[0].Type = Of(Long) }), `"id" is string in the table and long here`)
+		require.ErrorContains(t, write(func(b *Batch) { b.Columns[0].AppendString("x") }), "rows")
+		_, err := table.Write(t.Context(), map[string]any{"day": int64(1)}, One(eventBatch(0, 1)))
+		require.ErrorContains(t, err, `no value for partition column "place"`)
+		_, err = table.Write(t.Context(), part(1, "p"), func(func(*Batch, error) bool) {})
+		require.ErrorContains(t, err, "no rows")
+		require.Len(t, keysOf(t, s, ""), 1, "nothing was left but the log")
 	})
 }
 

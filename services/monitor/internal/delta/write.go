@@ -2,17 +2,19 @@ package delta
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"iter"
-	"strings"
 )
 
 // Write stores rows of one partition as a data file that no commit names yet,
-// and returns the Add for a commit. The batches hold the columns of the table
-// less its partition columns, in the table's order; partition has a value
-// (string, int64, float64, bool or nil) for each partition column. When the
-// commit never comes, Vacuum takes the file away after the retention.
+// and returns the Add for a commit. The batches hold columns of the table, in any
+// order and the same in all, without its partition columns; a column that they
+// leave out reads as null, so that a program older than the table can write.
+// Partition has a value (string, int64, float64, bool or nil) for each partition
+// column. When the commit never comes, Vacuum takes the file away after the
+// retention.
 func (t *Table) Write(ctx context.Context, partition map[string]any, batches iter.Seq2[*Batch, error]) (Add, error) {
 	s := t.Snapshot()
 	values := make(map[string]*string, len(s.meta.PartitionColumns))
@@ -40,7 +42,6 @@ func One(b *Batch) iter.Seq2[*Batch, error] {
 func (s *Snapshot) FileSchema() *Schema { return s.schema.Without(s.meta.PartitionColumns...) }
 
 func (t *Table) writeFile(ctx context.Context, s *Snapshot, values map[string]*string, batches iter.Seq2[*Batch, error]) (_ Add, err error) {
-	schema := s.FileSchema()
 	key := "part-00000-" + t.o.NewID() + "-c000.zstd.parquet"
 	if dir := partitionDir(s.meta.PartitionColumns, values); dir != "" {
 		key = dir + "/" + key
@@ -56,25 +57,31 @@ func (t *Table) writeFile(ctx context.Context, s *Snapshot, values map[string]*s
 		}
 	}()
 	out := &counter{w: f}
-	enc, err := newEncoder(out, schema, &t.o)
-	if err != nil {
-		return Add{}, err
-	}
-	st := newStatist(schema, t.o.Stats)
+	var enc *encoder
+	var st *statist
 	for b, err := range batches {
 		if err != nil {
 			return Add{}, err
 		}
-		if err := sameColumns(schema, b.Schema); err != nil {
-			return Add{}, err
+		if enc == nil {
+			if err := s.accepts(b.Schema); err != nil {
+				return Add{}, err
+			}
+			if enc, err = newEncoder(out, b.Schema, &t.o); err != nil {
+				return Add{}, err
+			}
+			st = newStatist(b.Schema, t.o.Stats)
 		}
-		if err := b.check(); err != nil {
+		if err := enc.accepts(b); err != nil {
 			return Add{}, err
 		}
 		if err := enc.write(b); err != nil {
 			return Add{}, err
 		}
 		st.add(b)
+	}
+	if enc == nil {
+		return Add{}, errors.New("delta: a file of no rows")
 	}
 	if err := enc.close(); err != nil {
 		return Add{}, err
@@ -104,24 +111,37 @@ func (c *counter) Write(p []byte) (int, error) {
 	return n, err
 }
 
-func sameColumns(want, have *Schema) error {
-	if len(want.Fields) == len(have.Fields) {
-		same := true
-		for i := range want.Fields {
-			if want.Fields[i].Name != have.Fields[i].Name || want.Fields[i].Type.String() != have.Fields[i].Type.String() {
-				same = false
-				break
-			}
+// accepts checks that columns of this schema may stand in a file of the table.
+func (s *Snapshot) accepts(have *Schema) error {
+	want := s.FileSchema()
+	for _, f := range have.Fields {
+		i := want.Index(f.Name)
+		if i < 0 {
+			return fmt.Errorf("delta: the table has no column %q for a file", f.Name)
 		}
-		if same {
-			return nil
+		if want.Fields[i].Type.String() != f.Type.String() {
+			return fmt.Errorf("delta: column %q is %s in the table and %s here", f.Name, want.Fields[i].Type, f.Type)
 		}
 	}
-	var names []string
 	for _, f := range want.Fields {
-		names = append(names, f.Name)
+		if !f.Nullable && have.Index(f.Name) < 0 {
+			return fmt.Errorf("delta: column %q must have values", f.Name)
+		}
 	}
-	return fmt.Errorf("delta: a file of this table has the columns %s", strings.Join(names, ", "))
+	return nil
+}
+
+// accepts checks that a batch goes on where the ones before it ended.
+func (e *encoder) accepts(b *Batch) error {
+	if len(b.Schema.Fields) != len(e.schema.Fields) {
+		return fmt.Errorf("delta: a batch of %d columns in a file of %d", len(b.Schema.Fields), len(e.schema.Fields))
+	}
+	for i, f := range b.Schema.Fields {
+		if w := e.schema.Fields[i]; w.Name != f.Name || w.Type.String() != f.Type.String() {
+			return fmt.Errorf("delta: column %d is %q in this batch and %q in the first", i+1, f.Name, w.Name)
+		}
+	}
+	return b.check()
 }
 
 // Append writes the rows of one partition and commits them.
