@@ -119,7 +119,14 @@ func (svc *Service) openTable(ctx context.Context, s boot.Settings) (err error) 
 func (svc *Service) assemble(s boot.Settings) (err error) {
 	c := svc.cfg.Ingest
 	sources, access := store.NewSourceStore(svc.db), peer.NewAccess(svc.registry)
-	metrics := ingest.NewMetrics(s.Telemetry.Metrics)
+	metrics, err := ingest.NewMetrics(s.Telemetry.Metrics)
+	if err != nil {
+		return err
+	}
+	upkeep, err := work.NewTableMetrics(s.Telemetry.Metrics)
+	if err != nil {
+		return err
+	}
 	taking := &flow.Ingest{Sources: sources, Clock: s.Clock, Log: s.Log, Lost: metrics.LostRows}
 	limits := inference.DefaultLimits()
 	limits.Body = int(c.MaxBody)
@@ -133,7 +140,7 @@ func (svc *Service) assemble(s boot.Settings) (err error) {
 	svc.ingest, svc.inferences = &api.IngestService{Flow: taking}, &api.InferenceService{Flow: reading}
 	svc.upkeep = &work.Maintenance{
 		Table: svc.table, CompactEvery: svc.cfg.Table.CompactEvery.Std(), VacuumEvery: svc.cfg.Table.VacuumEvery.Std(), Clock: s.Clock, Log: s.Log,
-		Metrics: work.NewTableMetrics(s.Telemetry.Metrics),
+		Metrics: upkeep,
 		Compact: delta.CompactOptions{Target: svc.cfg.Table.FileSize.Int64(), Settled: work.Settled(s.Clock.Now, inference.ColRequestDate)},
 	}
 	svc.watch, err = watch.New(watch.Settings{

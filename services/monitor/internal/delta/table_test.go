@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
+	"path/filepath"
 	"slices"
 	"sync"
 	"testing"
@@ -382,6 +384,23 @@ func TestANewColumnReadsAsNullInOldFiles(t *testing.T) {
 		_, err = OpenOrCreate(t.Context(), s, narrower, Options{})
 		require.ErrorContains(t, err, `column "n" is long in the table and string here`)
 	})
+}
+
+func TestOtherEnginesMayReadTheFiles(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	s, err := NewLocal(dir)
+	require.NoError(t, err)
+	table := createEvents(t, s, Options{CheckpointEvery: 1})
+	_, err = table.Append(t.Context(), part(day0, "p"), eventBatch(0, 1))
+	require.NoError(t, err)
+	keys := keysOf(t, s, "")
+	require.Len(t, keys, 5, "two commits, a checkpoint, the hint, the data")
+	for _, k := range keys {
+		info, err := os.Stat(filepath.Join(dir, k))
+		require.NoError(t, err)
+		require.Equal(t, fs.FileMode(0o644), info.Mode().Perm(), k)
+	}
 }
 
 func TestAnOlderProgramWritesIntoANewerTable(t *testing.T) {

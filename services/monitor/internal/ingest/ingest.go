@@ -146,7 +146,7 @@ func NewWriter(table *delta.Table, o Options) *Writer {
 		o.MaxPending = 2 * o.FlushBytes
 	}
 	if o.Metrics == nil {
-		o.Metrics = NewMetrics(nil)
+		o.Metrics, _ = NewMetrics(nil) // nothing to register, nothing to fail
 	}
 	return &Writer{o: o, table: table, logs: map[Key]*position{}, wake: make(chan struct{}, 1), space: make(chan struct{})}
 }

@@ -240,8 +240,10 @@ func TestSendersWaitWhileTooMuchIsWaiting(t *testing.T) {
 	store := newStore(t)
 	gate := make(chan struct{})
 	reg := prometheus.NewRegistry()
+	metrics, err := ingest.NewMetrics(reg)
+	require.NoError(t, err)
 	w, _ := start(t, store, func(o *ingest.Options) {
-		o.FlushBytes, o.MaxPending, o.Metrics = 64<<10, 128<<10, ingest.NewMetrics(reg)
+		o.FlushBytes, o.MaxPending, o.Metrics = 64<<10, 128<<10, metrics
 	})
 	store.set(func(string) error { <-gate; return nil }, nil)
 	s := open(t, w, "gw", 1)

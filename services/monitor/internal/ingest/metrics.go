@@ -1,6 +1,10 @@
 package ingest
 
-import "github.com/prometheus/client_golang/prometheus"
+import (
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/slipway-ai/slipway/pkg/fault"
+)
 
 // Metrics are what operators watch of the ingest.
 type Metrics struct {
@@ -15,7 +19,7 @@ type Metrics struct {
 func (m *Metrics) LostRows(n int64) { m.lostRows.Add(float64(n)) }
 
 // NewMetrics registers the metrics; with a nil registry nobody sees them.
-func NewMetrics(reg *prometheus.Registry) *Metrics {
+func NewMetrics(reg *prometheus.Registry) (*Metrics, error) {
 	const ns, sub = "slipway", "monitor"
 	counter := func(name, help string) prometheus.Counter {
 		return prometheus.NewCounter(prometheus.CounterOpts{Namespace: ns, Subsystem: sub, Name: name, Help: help})
@@ -41,8 +45,15 @@ func NewMetrics(reg *prometheus.Registry) *Metrics {
 		version:      gauge("inference_table_version", "Version of the inference table after the last commit of this process."),
 		files:        gauge("inference_table_files", "Data files of the inference table."),
 	}
-	if reg != nil {
-		reg.MustRegister(m.rows, m.duplicates, m.gaps, m.commitFailures, m.lostRows, m.sanitised, m.commitSeconds, m.pendingBytes, m.pendingRows, m.version, m.files)
+	if reg == nil {
+		return m, nil
 	}
-	return m
+	for _, c := range []prometheus.Collector{
+		m.rows, m.duplicates, m.gaps, m.commitFailures, m.lostRows, m.sanitised, m.commitSeconds, m.pendingBytes, m.pendingRows, m.version, m.files,
+	} {
+		if err := reg.Register(c); err != nil {
+			return nil, fault.Wrap("ingest.NewMetrics", fault.Internal, err, "internal error")
+		}
+	}
+	return m, nil
 }

@@ -8,6 +8,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/slipway-ai/slipway/pkg/clock"
+	"github.com/slipway-ai/slipway/pkg/fault"
 	"github.com/slipway-ai/slipway/services/monitor/internal/delta"
 )
 
@@ -110,7 +111,7 @@ type TableMetrics struct {
 }
 
 // NewTableMetrics registers the metrics; with a nil registry nobody sees them.
-func NewTableMetrics(reg *prometheus.Registry) *TableMetrics {
+func NewTableMetrics(reg *prometheus.Registry) (*TableMetrics, error) {
 	counter := func(name, help string) prometheus.Counter {
 		return prometheus.NewCounter(prometheus.CounterOpts{Namespace: "slipway", Subsystem: "monitor", Name: name, Help: help})
 	}
@@ -122,10 +123,15 @@ func NewTableMetrics(reg *prometheus.Registry) *TableMetrics {
 			Namespace: "slipway", Subsystem: "monitor", Name: "table_maintenance_failures_total", Help: "Maintenance that failed, by kind.",
 		}, []string{"work"}),
 	}
-	if reg != nil {
-		reg.MustRegister(m.joined, m.conflicts, m.vacuumed, m.failures)
+	if reg == nil {
+		return m, nil
 	}
-	return m
+	for _, c := range []prometheus.Collector{m.joined, m.conflicts, m.vacuumed, m.failures} {
+		if err := reg.Register(c); err != nil {
+			return nil, fault.Wrap("work.NewTableMetrics", fault.Internal, err, "internal error")
+		}
+	}
+	return m, nil
 }
 
 func (m *TableMetrics) compacted(c delta.Compacted) {

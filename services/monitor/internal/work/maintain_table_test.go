@@ -43,8 +43,10 @@ func TestTheTableIsJoinedAndCleanedByTheClock(t *testing.T) {
 		return n
 	}
 	before := files()
+	metrics, err := work.NewTableMetrics(nil)
+	require.NoError(t, err)
 	m := &work.Maintenance{
-		Table: table, CompactEvery: time.Minute, VacuumEvery: time.Hour, Clock: fake, Log: slog.New(slog.DiscardHandler), Metrics: work.NewTableMetrics(nil),
+		Table: table, CompactEvery: time.Minute, VacuumEvery: time.Hour, Clock: fake, Log: slog.New(slog.DiscardHandler), Metrics: metrics,
 		Compact: delta.CompactOptions{Settled: work.Settled(fake.Now, inference.ColRequestDate)},
 	}
 	ctx, cancel := context.WithCancel(t.Context())
