@@ -25,8 +25,8 @@ help: ## List the targets
 .PHONY: build up up-mesh up-postgres engines web
 build: ## Compile bin/slipway and the five services
 	@mkdir -p $(BIN)
-	go build -trimpath -ldflags '$(LDFLAGS)' -o $(BIN)/slipway ./cmd/slipway
-	for s in $(SERVICES); do go build -trimpath -ldflags '$(LDFLAGS)' -o $(BIN)/slipway-$$s ./services/$$s/cmd/$$s; done
+	go build -ldflags '$(LDFLAGS)' -o $(BIN)/slipway ./cmd/slipway
+	for s in $(SERVICES); do go build -ldflags '$(LDFLAGS)' -o $(BIN)/slipway-$$s ./services/$$s/cmd/$$s; done
 
 engines: engines/node_modules/.installed ## Install the llama.cpp engine pack (pinned by integrity)
 engines/node_modules/.installed: engines/package-lock.json

@@ -45,10 +45,16 @@ func TestAnUpdateUnderLoadFailsNoCall(t *testing.T) {
 					}
 				})
 			}
-			p.Must(t, "model", "alias", "main.test.steady", "champion", "2")
-			awaitModel(t, p, "steady", "models:/main.test.steady/2")
-			p.Must(t, "model", "alias", "main.test.steady", "champion", "1")
-			awaitModel(t, p, "steady", "models:/main.test.steady/1")
+			more := func() {
+				until := calls.Load() + 100
+				topology.Eventually(t, "a hundred more calls are answered", func() bool { return calls.Load() >= until })
+			}
+			more()
+			for _, version := range []string{"2", "1", "2"} {
+				p.Must(t, "model", "alias", "main.test.steady", "champion", version)
+				awaitModel(t, p, "steady", "models:/main.test.steady/"+version)
+				more()
+			}
 			cancel()
 			group.Wait()
 			close(failures)
@@ -56,7 +62,7 @@ func TestAnUpdateUnderLoadFailsNoCall(t *testing.T) {
 			for f := range failures {
 				failed = append(failed, f)
 			}
-			t.Logf("%d calls, %d streamed, over two swaps of the engine", calls.Load(), streams.Load())
+			t.Logf("%d calls, %d streamed, over three swaps of the engine", calls.Load(), streams.Load())
 			require.Empty(t, failed)
 			require.Positive(t, streams.Load())
 		})

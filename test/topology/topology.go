@@ -140,15 +140,10 @@ func (p *Platform) AwaitReady(ctx context.Context, within time.Duration) error {
 				return false, fmt.Errorf("%s ended", name)
 			}
 		}
-		if status, _, err := p.get(ctx, "/readyz"); err != nil || status != http.StatusOK {
-			return false, nil
-		}
-		raw, err := os.ReadFile(token)
-		if err != nil {
-			return false, nil
-		}
+		status, _, refused := p.get(ctx, "/readyz")
+		raw, missing := os.ReadFile(token)
 		p.Token = strings.TrimSpace(string(raw))
-		return true, nil
+		return refused == nil && missing == nil && status == http.StatusOK, nil
 	})
 }
 
@@ -202,10 +197,8 @@ func (p *Platform) AwaitSettled(ctx context.Context, within time.Duration) error
 	var last RequestLog
 	err := poll(ctx, "the log did not settle", func() (bool, error) {
 		last = RequestLog{}
-		if err := p.GetJSON(ctx, "/api/slipway/v1/request-log", &last); err != nil {
-			return false, nil
-		}
-		return last.Pending == 0 && last.InFlight == 0, nil
+		away := p.GetJSON(ctx, "/api/slipway/v1/request-log", &last)
+		return away == nil && last.Pending == 0 && last.InFlight == 0, nil
 	})
 	if err != nil {
 		return fmt.Errorf("%w: %+v", err, last)
@@ -254,11 +247,11 @@ func AwaitTCP(addr string, within time.Duration) error {
 	ctx, cancel := context.WithTimeout(context.Background(), within)
 	defer cancel()
 	return poll(ctx, "nothing listens at "+addr, func() (bool, error) {
-		c, err := (&net.Dialer{}).DialContext(ctx, "tcp", addr)
-		if err != nil {
-			return false, nil
+		c, refused := (&net.Dialer{}).DialContext(ctx, "tcp", addr)
+		if refused == nil {
+			_ = c.Close() // it answered, that is all
 		}
-		return true, c.Close()
+		return refused == nil, nil
 	})
 }
 
@@ -288,7 +281,7 @@ func freePorts(n int) ([]string, error) {
 		if err != nil {
 			continue
 		}
-		defer l.Close() // all are held until all are known
+		defer func() { _ = l.Close() }() // all are held until all are known
 		if out = append(out, l.Addr().String()); len(out) == n {
 			return out, nil
 		}

@@ -51,7 +51,7 @@ def test_delta_rs_prunes_by_partition_and_reads_history():
     table = DeltaTable(table_audit["tableUri"])
     assert table.metadata().partition_columns == ["request_date", "endpoint"]
     endpoint = os.environ["CONFORMANCE_ENDPOINT"]
-    mine = table.to_pyarrow_table(partitions=[("endpoint", "=", endpoint)], columns=["request_id", "status_code"])
+    mine = table.to_pyarrow_table(filters=[("endpoint", "=", endpoint)], columns=["request_id", "status_code"])
     assert mine.num_rows > 0
     assert 200 in mine.column("status_code").to_pylist()
     assert table.history(1)[0]["operation"]

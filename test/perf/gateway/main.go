@@ -59,7 +59,7 @@ func run(rounds int, each time.Duration) error {
 	if err != nil {
 		return err
 	}
-	defer os.RemoveAll(dir)
+	defer func() { _ = os.RemoveAll(dir) }()
 	upstream, err := child(dir, "upstream")
 	if err != nil {
 		return err
@@ -74,7 +74,7 @@ func run(rounds int, each time.Duration) error {
 	if err != nil {
 		return err
 	}
-	defer platform.Close()
+	defer func() { _ = platform.Close() }()
 	governed, err := deploy(ctx, platform, "http://"+upstream.addr+"/v1")
 	if err != nil {
 		return err

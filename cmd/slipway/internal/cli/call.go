@@ -12,7 +12,8 @@ import (
 // call sends one request over a new session and shows the answer. method is a method expression of the generated client,
 // such as registryv1.ModelServiceClient.GetModel.
 func call[C any, Q, R proto.Message](s *session, cmd *cobra.Command, client func(grpc.ClientConnInterface) C,
-	method func(C, context.Context, Q, ...grpc.CallOption) (R, error), in Q, draw func(*table, R)) error {
+	method func(C, context.Context, Q, ...grpc.CallOption) (R, error), in Q, draw func(*table, R),
+) error {
 	conn, err := s.dial()
 	if err != nil {
 		return err

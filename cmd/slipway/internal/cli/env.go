@@ -34,10 +34,14 @@ the official OpenAI, MLflow and Databricks clients talk to this platform.`,
 			}
 			url := s.address()
 			for _, v := range [][2]string{
-				{"SLIPWAY_URL", url}, {"SLIPWAY_TOKEN", token.Reveal()},
-				{"MLFLOW_TRACKING_URI", url}, {"MLFLOW_TRACKING_TOKEN", token.Reveal()},
-				{"DATABRICKS_HOST", url}, {"DATABRICKS_TOKEN", token.Reveal()},
-				{"OPENAI_BASE_URL", url + "/v1"}, {"OPENAI_API_KEY", token.Reveal()},
+				{"SLIPWAY_URL", url},
+				{"SLIPWAY_TOKEN", token.Reveal()},
+				{"MLFLOW_TRACKING_URI", url},
+				{"MLFLOW_TRACKING_TOKEN", token.Reveal()},
+				{"DATABRICKS_HOST", url},
+				{"DATABRICKS_TOKEN", token.Reveal()},
+				{"OPENAI_BASE_URL", url + "/v1"},
+				{"OPENAI_API_KEY", token.Reveal()},
 			} {
 				fmt.Fprintf(cmd.OutOrStdout(), "export %s=%s\n", v[0], quote(v[1]))
 			}
