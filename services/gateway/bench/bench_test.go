@@ -63,7 +63,10 @@ var answer = []byte(`{"id":"chatcmpl-1","object":"chat.completion","created":1,"
 
 const streamChunks = 64
 
+// streamAnswer thinks for a moment first. An upstream that streams before its caller has seen the end of the request's body
+// makes httputil.ReverseProxy break off: its server closes the body under its transport.
 func streamAnswer(w http.ResponseWriter) {
+	time.Sleep(time.Millisecond)
 	w.Header()["Content-Type"] = []string{"text/event-stream"}
 	f := w.(http.Flusher)
 	for range streamChunks {
@@ -159,16 +162,30 @@ func (peers) Ingest(s grpc.BidiStreamingServer[monitorv1.IngestRequest, monitorv
 // load reads jobs "address path size stream concurrency count" and answers each with "rps p50us p99us".
 func load() {
 	jobs := bufio.NewScanner(os.Stdin)
+	kept := map[string][]*wire{}
 	for jobs.Scan() {
 		f := strings.Fields(jobs.Text())
 		size, _ := strconv.Atoi(f[2])
 		concurrency, _ := strconv.Atoi(f[4])
 		count, _ := strconv.Atoi(f[5])
-		fmt.Println(fire(f[0], f[1], size, f[3] == "true", concurrency, count))
+		for len(kept[f[0]]) < concurrency {
+			c, err := net.Dial("tcp", f[0])
+			if err != nil {
+				panic(err)
+			}
+			kept[f[0]] = append(kept[f[0]], &wire{c, bufio.NewReaderSize(c, 64<<10)})
+		}
+		fmt.Println(fire(kept[f[0]][:concurrency], f[1], size, f[3] == "true", count))
 	}
 }
 
-func fire(address, path string, size int, stream bool, concurrency, count int) string {
+// wire is a connection that is kept from burst to burst.
+type wire struct {
+	net.Conn
+	in *bufio.Reader
+}
+
+func fire(wires []*wire, path string, size int, stream bool, count int) string {
 	body := fmt.Sprintf(`{"model":"chat","messages":[{"role":"user","content":"%s"}],"stream":%t}`, strings.Repeat("lorem ipsum ", max(size-90, 0)/12), stream)
 	accept := "application/json"
 	if stream {
@@ -176,27 +193,23 @@ func fire(address, path string, size int, stream bool, concurrency, count int) s
 	}
 	request := fmt.Appendf(nil, "POST %s HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %s\r\nContent-Type: application/json\r\nAccept: %s\r\nContent-Length: %d\r\n\r\n%s",
 		path, os.Getenv(tokenEnv), accept, len(body), body)
-	took := make([][]time.Duration, concurrency)
+	took := make([][]time.Duration, len(wires))
 	var all sync.WaitGroup
 	began := time.Now()
-	for w := range concurrency {
-		n := count / concurrency
-		if w < count%concurrency {
+	for w, c := range wires {
+		n := count / len(wires)
+		if w < count%len(wires) {
 			n++
 		}
 		all.Go(func() {
-			c, err := net.Dial("tcp", address)
-			if err != nil {
-				panic(err)
-			}
-			defer func() { _ = c.Close() }()
-			in := bufio.NewReaderSize(c, 64<<10)
 			for range n {
 				from := time.Now()
 				if _, err := c.Write(request); err != nil {
 					panic(err)
 				}
-				consume(in)
+				if err := consume(c.in); err != nil {
+					panic(c.RemoteAddr().String() + ": " + err.Error())
+				}
 				took[w] = append(took[w], time.Since(from))
 			}
 		})
@@ -209,16 +222,16 @@ func fire(address, path string, size int, stream bool, concurrency, count int) s
 }
 
 // consume reads one answer with as little work as it takes.
-func consume(in *bufio.Reader) {
+func consume(in *bufio.Reader) error {
 	length := -1
 	for first := true; ; first = false {
 		line, err := in.ReadSlice('\n')
 		if err != nil {
-			panic(err)
+			return fmt.Errorf("head: %w", err)
 		}
 		if first && !bytes.Contains(line, []byte(" 200 ")) {
 			rest, _ := in.Peek(in.Buffered())
-			panic(string(line) + string(rest))
+			return fmt.Errorf("%s%s", line, rest)
 		}
 		if len(line) == 2 {
 			break
@@ -228,21 +241,23 @@ func consume(in *bufio.Reader) {
 		}
 	}
 	if length >= 0 {
-		_, _ = in.Discard(length)
-		return
+		_, err := in.Discard(length)
+		return err
 	}
 	for { // chunked
 		line, err := in.ReadSlice('\n')
 		if err != nil {
-			panic(err)
+			return fmt.Errorf("chunk: %w", err)
 		}
 		n, err := strconv.ParseInt(strings.TrimSpace(string(line)), 16, 64)
 		if err != nil {
-			panic(err)
+			return fmt.Errorf("chunk: %w", err)
 		}
-		_, _ = in.Discard(int(n) + 2)
+		if _, err = in.Discard(int(n) + 2); err != nil {
+			return fmt.Errorf("chunk of %d: %w", n, err)
+		}
 		if n == 0 {
-			return
+			return nil
 		}
 	}
 }
@@ -260,7 +275,7 @@ type stage struct {
 func child(b *testing.B, role string, env ...string) (*exec.Cmd, io.WriteCloser, *bufio.Reader) {
 	b.Helper()
 	c := exec.CommandContext(b.Context(), os.Args[0])
-	if taskset, err := exec.LookPath("taskset"); err == nil && runtime.NumCPU() > 1 {
+	if taskset, err := exec.LookPath("taskset"); err == nil && runtime.NumCPU() > 1 { // out of the way of the process under test
 		c = exec.CommandContext(b.Context(), taskset, "-c", strconv.Itoa(runtime.NumCPU()-1), os.Args[0])
 	}
 	c.Env = append(append(os.Environ(), roleEnv+"="+role), env...)
@@ -388,21 +403,6 @@ type way struct {
 	p99     []float64
 }
 
-// pin puts this process on the first core, and the others, which child puts on the last one, out of its way. Where that cannot
-// be done the numbers are noisier and as true.
-func pin(b *testing.B) {
-	b.Helper()
-	if taskset, err := exec.LookPath("taskset"); err == nil && runtime.NumCPU() > 1 {
-		was := runtime.GOMAXPROCS(1)
-		pid := strconv.Itoa(os.Getpid())
-		require.NoError(b, exec.CommandContext(b.Context(), taskset, "-acp", "0", pid).Run())
-		b.Cleanup(func() {
-			runtime.GOMAXPROCS(was)
-			_ = exec.CommandContext(context.Background(), taskset, "-acp", "0-"+strconv.Itoa(runtime.NumCPU()-1), pid).Run()
-		})
-	}
-}
-
 // BenchmarkRequest sends small, 32 KB and 400 KB prompts, and streams of 64 pieces, in short bursts through each way in turn,
 // so that a neighbour's load falls on all of them alike. It reports medians, the least CPU, and the ratio of the medians.
 func BenchmarkRequest(b *testing.B) {
@@ -417,7 +417,6 @@ func BenchmarkRequest(b *testing.B) {
 	} {
 		b.Run(shape.name, func(b *testing.B) {
 			s := newStage(b)
-			pin(b)
 			ways := []*way{{name: "direct", address: s.direct}, {name: "proxy", address: s.proxy}, {name: "gateway", address: s.gateway}}
 			for _, w := range ways {
 				s.fire(b, w.address, shape.size, shape.stream, shape.concurrency, 2*shape.burst) // connections, pools, caches

@@ -127,7 +127,7 @@ func TestTheLastByteWaitsForTheRow(t *testing.T) {
 		request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, url+"/v1/chat/completions", strings.NewReader(asking(`"stream":true`)))
 		require.NoError(t, err)
 		request.Header.Set("Authorization", "Bearer ann")
-		resp, err := http.DefaultClient.Do(request)
+		resp, err := http.DefaultClient.Do(request) //nolint:bodyclose // closed below, when all of it has been read
 		require.NoError(t, err)
 		lines := make(chan string, 100)
 		go func() {

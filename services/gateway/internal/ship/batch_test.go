@@ -1,6 +1,7 @@
 package ship
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -20,14 +21,22 @@ func TestABatchIsAnIngestRequest(t *testing.T) {
 	b := newBatch(new(pool), "source", 3, 1<<40)
 	b.add(begin, end)
 	b.add(begin, nil)
+	large, err := proto.Marshal(&monitorv1.InferenceRecord{RequestId: "r2", Request: []byte(strings.Repeat("long ", long))})
+	require.NoError(t, err)
+	b.add(large, end)
+	b.add(begin, large)
+	size := b.size()
 	encoded, err := codec{}.Marshal(b)
 	require.NoError(t, err)
+	require.Equal(t, size, encoded.Len())
 	var got monitorv1.IngestRequest
 	require.NoError(t, codec{}.Unmarshal(encoded, &got))
 	want := &monitorv1.IngestRequest{SourceId: "source", Epoch: 3, FirstSeq: 1 << 40, Records: []*monitorv1.InferenceRecord{
 		{RequestId: "r1", Request: []byte("q"), StatusCode: 200, Response: []byte("a"), LoggingErrorCodes: []string{"A", "B"}},
 		{RequestId: "r1", Request: []byte("q"), LoggingErrorCodes: []string{"A"}},
+		{RequestId: "r2", Request: []byte(strings.Repeat("long ", long)), StatusCode: 200, Response: []byte("a"), LoggingErrorCodes: []string{"B"}},
+		{RequestId: "r2", Request: []byte(strings.Repeat("long ", long)), LoggingErrorCodes: []string{"A"}},
 	}}
 	require.Empty(t, cmp.Diff(want, &got, protocmp.Transform()))
-	require.Equal(t, 2, b.rows)
+	require.Equal(t, 4, b.rows)
 }

@@ -104,7 +104,7 @@ func (c *conn) send(head, body []byte) (err error) {
 
 func (c *conn) receive() (*http.Response, error) {
 	for range maxInterim {
-		resp, err := http.ReadResponse(c.in, post) //nolint:bodyclose // as above
+		resp, err := http.ReadResponse(c.in, post)
 		if err != nil {
 			return nil, err
 		}

@@ -26,6 +26,7 @@ type Log struct {
 	segments  []*segment // oldest first; the last one is written to
 	file      *os.File   // of the last segment
 	zeros     []byte     // a stretch of them
+	large     bool       // the last record that needed room was
 	retired   []*os.File // of earlier ones, until the committer is surely done with them
 	open      map[Position]struct{}
 	admitted  uint64
@@ -198,8 +199,13 @@ func (l *Log) write(op string, r *Record, h header) (Position, error) {
 	return pos, nil
 }
 
-// stretch is how many zeros a segment is extended by at a time.
-const stretch = 1 << 20
+// stretch is how many zeros a segment is extended by at a time; less among records of at least large bytes, which mostly write
+// beyond it and cost more to write twice than their sync costs.
+const (
+	stretch      = 1 << 20
+	shortStretch = 128 << 10
+	large        = 64 << 10
+)
 
 // makeRoom extends the file for n bytes more and for those that will follow. Where the disk has no room for a stretch it may
 // still have some for the record, so a failure here is none.
@@ -207,9 +213,13 @@ func (l *Log) makeRoom(s *segment, n int64) {
 	if s.size+n <= s.room {
 		return
 	}
-	to := min(s.room+stretch, l.opt.SegmentBytes)
-	if to < s.size+n {
-		return // the segment's last record, or one that has a segment of its own
+	ahead := int64(stretch)
+	if l.large {
+		ahead = shortStretch
+	}
+	to := min(s.room+ahead, l.opt.SegmentBytes)
+	if l.large = n >= large; l.large || to < s.size+n {
+		return
 	}
 	if l.zeros == nil {
 		l.zeros = make([]byte, stretch)

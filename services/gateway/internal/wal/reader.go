@@ -91,7 +91,7 @@ func (r *Reader) TryNext() (Row, bool, error) {
 			return Row{}, false, err
 		}
 		r.scan.end = limit
-		h, payload, err := r.scan.next()
+		h, payload, err := r.scan.nextRow()
 		switch {
 		case errors.Is(err, io.EOF):
 			if !r.advance() {
@@ -102,7 +102,7 @@ func (r *Reader) TryNext() (Row, bool, error) {
 			return Row{}, false, fault.Wrap("wal.read", fault.DataLoss, err, "the request log is damaged: segment %d, offset %d", r.ordinal, r.scan.off).
 				WithReason("REQUEST_LOG_DAMAGED")
 		}
-		if h.kind == kindBegin || h.kind == kindGap || h.seq <= r.after {
+		if h.seq <= r.after {
 			continue
 		}
 		r.found, r.payload = h, payload

@@ -39,6 +39,22 @@ func (s *scanner) next() (header, []byte, error) {
 	return h, payload, err
 }
 
+// nextRow is next, but passes over BEGINs and gaps by their headers alone: who reads rows reads a BEGIN when its END comes.
+func (s *scanner) nextRow() (header, []byte, error) {
+	for s.end-s.off >= headerSize {
+		head, err := s.bytes(s.off, headerSize)
+		if err != nil {
+			return header{}, nil, err
+		}
+		h, ok := parseHeader(head, s.seed, s.end-s.off)
+		if !ok || h.kind == kindEnd || h.kind == kindWhole {
+			break
+		}
+		s.off += h.size()
+	}
+	return s.next()
+}
+
 func (s *scanner) recordAt(off int64) (header, []byte, error) {
 	rest := s.end - off
 	if rest < headerSize {
