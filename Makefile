@@ -65,7 +65,7 @@ chaos: engines build postgres ## kill -9 of gateway, monitor and engine worker, 
 	go test -count=1 -timeout 40m ./test/chaos -run . -chaos.rounds=30 -v
 
 bench: engines build ## Ratios beside peers in one run: gateway, start-up, memory, drift, Delta
-	test/perf/run.sh
+	test/perf/run.sh $(ARGS)
 
 postgres: ## Make sure that PostgreSQL's binaries are installed
 	tools/postgres.sh

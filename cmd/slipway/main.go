@@ -14,7 +14,7 @@ func main() {
 	if gpuruntime.WorkerMain(os.Args[1:]) {
 		return // this process was an engine's child
 	}
-	os.Exit(cli.Execute(cli.Root(up(), verify(), certs(), docs())))
+	os.Exit(cli.Execute(cli.Root(up(), verify(), certs(), repairLog(), docs())))
 }
 
 // environ is the environment without the variables of the command line itself, which share the prefix of settings.

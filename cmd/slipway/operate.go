@@ -13,6 +13,7 @@ import (
 	"github.com/slipway-ai/slipway/cmd/slipway/internal/cli"
 	"github.com/slipway-ai/slipway/pkg/config"
 	"github.com/slipway-ai/slipway/pkg/link"
+	gateway "github.com/slipway-ai/slipway/services/gateway"
 )
 
 // addSetting reads key=value.
@@ -89,6 +90,34 @@ func certs() *cobra.Command {
 	return cmd
 }
 
+func repairLog() *cobra.Command {
+	return &cobra.Command{
+		Use:   "repair-log [DIR]",
+		Short: "Make a damaged request log readable again, with what is whole in it",
+		Long: `Repair the gateway's write-ahead log while the platform is stopped. Whole records stay and are shipped; damaged
+originals are kept in a folder beside them; rows that are gone are counted, never hidden. DIR is the log's folder, by
+default gateway/wal in the data folder.`,
+		Args: cobra.MaximumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			data, err := cmd.Flags().GetString("data")
+			if err != nil {
+				return err
+			}
+			dir := filepath.Join(data, "gateway", "wal")
+			if len(args) > 0 {
+				dir = args[0]
+			}
+			r, err := gateway.RepairLog(dir)
+			if err != nil {
+				return err
+			}
+			fmt.Fprintf(cmd.OutOrStdout(), "%d files looked at, %d rewritten, %d damaged places, %d rows lost; originals of rewritten files are in %s\n",
+				r.Segments, r.Damaged, r.Gaps, r.LostRows, filepath.Join(dir, r.Kept))
+			return nil
+		},
+	}
+}
+
 // docs writes the reference pages from the code: one per command, and the configuration.
 func docs() *cobra.Command {
 	return &cobra.Command{
@@ -101,7 +130,7 @@ func docs() *cobra.Command {
 			if err := os.MkdirAll(pages, 0o755); err != nil {
 				return err
 			}
-			root := cli.Root(up(), verify(), certs())
+			root := cli.Root(up(), verify(), certs(), repairLog())
 			root.DisableAutoGenTag = true
 			// The default data folder is this user's; the page must read the same for everyone.
 			root.PersistentFlags().Lookup("data").DefValue = "~/.local/share/slipway"

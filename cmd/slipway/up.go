@@ -111,6 +111,7 @@ drains; a second one ends at once.`,
 
 // run is the life of the program: telemetry, doors, table, serve, drain, telemetry.
 func run(ctx context.Context, w io.Writer, c *Config, targets []module, warnings []string) error {
+	boot.Tune()
 	c.Telemetry.Service = "slipway"
 	tel, err := telemetry.Setup(context.WithoutCancel(ctx), c.Telemetry)
 	if err != nil {

@@ -212,6 +212,7 @@ func validate(root any) (warnings []string, err error) {
 
 // serve is the life itself.
 func (p *program) serve(ctx context.Context, c *Common, warnings []string) int {
+	Tune()
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	tel, err := telemetry.Setup(ctx, c.Telemetry)

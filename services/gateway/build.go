@@ -136,6 +136,7 @@ func (svc *Service) route(context.Context) error {
 	svc.router = route.New(route.Options{
 		GatewayID: svc.journal.Log().Source(), Serving: svc.conns[servingPeer], Runtime: svc.engines.Conn, Clock: s.Clock, Log: s.Log,
 	})
+	meter.LogMetrics(s.Telemetry.Metrics, svc.journal.Log().Stats)
 	svc.shipper = ship.New(ship.Options{
 		Log: svc.journal.Log(), Row: svc.journal.Row, Monitor: svc.conns[monitorPeer], Clock: s.Clock, Logger: s.Log,
 	})

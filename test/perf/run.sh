@@ -11,4 +11,4 @@ echo "== gateway beside a bare reverse proxy"
 go build -o .build/bench-gateway ./test/perf/gateway && .build/bench-gateway "$@"
 echo "== drift, profile, Delta, log (go test -bench)"
 (cd services/monitor && go test -run '^$' -bench . -benchtime 1x ./internal/drift ./internal/profile ./internal/delta)
-(cd services/gateway && go test -run '^$' -bench . -benchtime 2s ./internal/wal ./internal/dialect ./internal/edge)
+(cd services/gateway && go test -run '^$' -bench . -benchtime 1s ./internal/wal ./internal/dialect)

@@ -35,6 +35,7 @@ type Result struct {
 	Chunks           int64
 	Elapsed          time.Duration
 	P50, P99         time.Duration
+	Why              error // the first failure, nil when there was none
 }
 
 // PerSecond is the throughput.
@@ -51,7 +52,7 @@ func Body(model string, s Shape) []byte {
 }
 
 // Run keeps s.Clients callers busy for the duration.
-func Run(ctx context.Context, t Target, s Shape, d time.Duration) (Result, error) {
+func Run(ctx context.Context, t Target, s Shape, d time.Duration) Result {
 	transport := &http.Transport{MaxIdleConnsPerHost: s.Clients, MaxConnsPerHost: s.Clients, DisableCompression: true}
 	defer transport.CloseIdleConnections()
 	client := &http.Client{Transport: transport}
@@ -96,9 +97,9 @@ func Run(ctx context.Context, t Target, s Shape, d time.Duration) (Result, error
 		result.P50, result.P99 = took[len(took)/2], took[len(took)*99/100]
 	}
 	if err := broken.Load(); err != nil {
-		return result, fmt.Errorf("%s: %d of %d requests failed: %w", t.Name, result.Failed, result.Requests, *err)
+		result.Why = fmt.Errorf("%s: %d of %d requests failed: %w", t.Name, result.Failed, result.Requests, *err)
 	}
-	return result, nil
+	return result
 }
 
 func one(ctx context.Context, client *http.Client, t Target, body, buffer []byte) (chunks int, err error) {

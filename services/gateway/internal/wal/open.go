@@ -356,6 +356,6 @@ func readRecord(dir string, seed uint32, pos Position) ([]byte, error) {
 }
 
 func damaged(format string, args ...any) error {
-	return fault.New("wal.open", fault.DataLoss, "the request log is damaged: %s; `repair` keeps what is whole", fmt.Sprintf(format, args...)).
+	return fault.New("wal.open", fault.DataLoss, "the request log is damaged: %s; `slipway repair-log` keeps what is whole", fmt.Sprintf(format, args...)).
 		WithReason("REQUEST_LOG_DAMAGED")
 }
