@@ -8,7 +8,6 @@ import (
 	"io"
 	"net/http"
 	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -117,13 +116,6 @@ func (b *bench) chat(token string, raw []byte) (int, string) {
 	return b.call(token, http.MethodPost, "/v1/chat/completions", raw)
 }
 
-// file is a model file of these bytes.
-func (b *bench) file(content []byte) string {
-	path := filepath.Join(b.t.TempDir(), "model.gguf")
-	require.NoError(b.t, os.WriteFile(path, content, 0o600))
-	return path
-}
-
 // upload makes a version of main.test.chat over gRPC, sends the content and finalizes it.
 func (b *bench) upload(content []byte) error {
 	ctx := b.as(b.admin)
@@ -148,11 +140,21 @@ func (b *bench) upload(content []byte) error {
 	return err
 }
 
-// register does the same through REST, as the command line does.
+// register does the same through REST and returns the first answer that is not a success.
 func (b *bench) register(content []byte) (int, string) {
-	_, err := b.p.Slipway(b.t.Context(), "model", "register", "main.test.chat", b.file(content), "--format", "gguf")
-	require.Error(b.t, err)
-	return http.StatusBadRequest, err.Error() // the command line tells the text; the status is what the kind maps to
+	code, body := b.call(b.admin, http.MethodPost, "/api/slipway/v1/models/main.test.chat/versions", map[string]any{"format": "gguf"})
+	require.Equal(b.t, http.StatusOK, code, body)
+	var made struct {
+		Version struct {
+			Number string `json:"version"`
+		} `json:"modelVersion"`
+	}
+	require.NoError(b.t, json.Unmarshal([]byte(body), &made))
+	version := "/api/slipway/v1/models/main.test.chat/versions/" + made.Version.Number
+	if code, body := b.call(b.admin, http.MethodPut, version+"/artifacts/model.gguf", content); code != http.StatusOK {
+		return code, body
+	}
+	return b.call(b.admin, http.MethodPost, version+":finalize", map[string]any{})
 }
 
 func config(share int32) *servingv1.EndpointConfig {
@@ -176,7 +178,7 @@ func cases() []bad {
 		},
 		{
 			name:     "an upload of 0 bytes",
-			rest:     func(b *bench) (int, string) { return b.register(nil) },
+			rest:     func(b *bench) (int, string) { return b.register([]byte{}) },
 			grpc:     func(b *bench) error { return b.upload(nil) },
 			wantHTTP: []int{http.StatusBadRequest}, wantGRPC: codes.InvalidArgument, says: "empty",
 		},
