@@ -322,18 +322,25 @@ func TestACallerWhoHangsUpEndsTheWorkAndPaysForWhatCame(t *testing.T) {
 		})
 		ctx, cancel := context.WithCancel(t.Context())
 		request := h.request(http.MethodPost, "/v1/chat/completions", asking(members)).WithContext(ctx)
-		gone := make(chan struct{})
+		gone, heard := make(chan struct{}), make(chan struct{})
 		go func() {
 			defer close(gone)
 			resp, err := http.DefaultClient.Do(request)
-			if err == nil {
-				_, _ = io.Copy(io.Discard, resp.Body)
-				_ = resp.Body.Close()
+			if err != nil {
+				return
+			}
+			defer resp.Body.Close()
+			words := 0
+			for s := bufio.NewScanner(resp.Body); s.Scan(); {
+				if words += strings.Count(s.Text(), "word"); words == 3 {
+					close(heard)
+					words++
+				}
 			}
 		}()
 		<-began
 		if strings.Contains(members, "true") {
-			require.Eventually(t, func() bool { return h.engine.running.Load() == 1 }, time.Second, time.Millisecond)
+			<-heard // what the caller has not heard it does not pay for
 		}
 		cancel()
 		<-gone

@@ -196,6 +196,9 @@ func (w *Writer) release(e *entry, n int64) {
 	w.pending -= weight
 }
 
+// noteWithin bounds the note of a commit, which a stop waits for.
+const noteWithin = 5 * time.Second
+
 // settled moves the positions and tells everybody.
 func (w *Writer) settled(ctx context.Context, batch []*entry, snap *delta.Snapshot) {
 	var notes []Delivery
@@ -226,7 +229,10 @@ func (w *Writer) settled(ctx context.Context, batch []*entry, snap *delta.Snapsh
 	w.o.Metrics.version.Set(float64(snap.Version()))
 	w.o.Metrics.files.Set(float64(snap.NumFiles()))
 	if w.o.Notes != nil && len(notes) > 0 {
-		if err := w.o.Notes(ctx, notes); err != nil {
+		// A drain is over once the rows are durable, and ends ctx; what is noted of them must not get lost with it.
+		noting, cancel := context.WithTimeout(context.WithoutCancel(ctx), noteWithin)
+		defer cancel()
+		if err := w.o.Notes(noting, notes); err != nil {
 			w.o.Log.LogAttrs(ctx, slog.LevelWarn, "deliveries not noted", slog.Any("error", err))
 		}
 	}
